@@ -1,0 +1,98 @@
+"""boto3's errors -> `AwsError`, once; and the count of calls AWS really received."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Lock
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from discovery.errors import AwsError, FailureKind
+
+# Error codes as the service API references list them ("Common errors" and each operation's own).
+_KIND_BY_CODE: dict[str, FailureKind] = {
+    **dict.fromkeys(
+        ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "UnauthorizedException"),
+        FailureKind.ACCESS_DENIED,
+    ),
+    **dict.fromkeys(
+        (
+            "Throttling",
+            "ThrottlingException",
+            "ThrottledException",
+            "RequestLimitExceeded",
+            "TooManyRequestsException",
+            "ProvisionedThroughputExceededException",
+            "RequestThrottled",
+            "RateExceeded",
+        ),
+        FailureKind.THROTTLED,
+    ),
+    **dict.fromkeys(
+        (
+            "OptInRequired",
+            "RegionDisabledException",
+            "InvalidClientTokenId",
+            "UnrecognizedClientException",
+            "AuthFailure",
+        ),
+        FailureKind.REGION_DISABLED,
+    ),
+    "InvalidDocument": FailureKind.DOCUMENT_MISSING,
+    "InvalidDocumentVersion": FailureKind.DOCUMENT_MISMATCH,
+}
+
+
+@contextmanager
+def aws_errors() -> Iterator[None]:
+    """Raise what boto3 raises inside as `AwsError`, with the cause attached."""
+    try:
+        yield
+    except ClientError as error:
+        raise _translate(error) from error
+    except BotoCoreError as error:
+        raise AwsError(
+            FailureKind.AWS_UNAVAILABLE, "aws", type(error).__name__, str(error)
+        ) from error
+
+
+def _translate(error: ClientError) -> AwsError:
+    details = error.response["Error"]
+    code = details.get("Code", "Unknown")
+    message = details.get("Message", "")[:500]
+    status = error.response["ResponseMetadata"]["HTTPStatusCode"]
+    if error.operation_name == "AssumeRole" and _KIND_BY_CODE.get(code) in (
+        FailureKind.ACCESS_DENIED,
+        None,
+    ):
+        kind = FailureKind.ASSUME_ROLE_DENIED
+    elif status >= 500:
+        kind = FailureKind.AWS_UNAVAILABLE
+    else:
+        kind = _KIND_BY_CODE.get(code, FailureKind.INTERNAL)
+    return AwsError(kind, error.operation_name, code, message)
+
+
+class CallCounter:
+    """Counts requests sent, retries included, as `service:Operation`. Safe across threads."""
+
+    def __init__(self) -> None:
+        self._calls: Counter[str] = Counter()
+        self._lock = Lock()
+
+    def watch(self, client: Any) -> None:
+        """Count every request that `client`, of any service, sends from now on."""
+        client.meta.events.register("before-send", self._count)
+
+    def _count(self, event_name: str, **_request: object) -> None:
+        _, service, operation = event_name.split(".", 2)
+        with self._lock:
+            self._calls[f"{service}:{operation}"] += 1
+
+    def snapshot(self) -> dict[str, int]:
+        """`service:Operation` -> requests so far, by name."""
+        with self._lock:
+            return dict(sorted(self._calls.items()))

@@ -1,0 +1,72 @@
+"""The inventory: `DatabaseRecord` items of the results table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from botocore.exceptions import ClientError
+from pydantic import TypeAdapter
+
+from discovery.aws.calls import aws_errors
+from discovery.aws.records import from_item, to_item
+from discovery.aws.session import Aws
+from discovery.model import DatabaseRecord
+
+_ADAPTER = TypeAdapter(DatabaseRecord)
+
+
+class Inventory:
+    """Reads and writes the results table. Every method raises AwsError when DynamoDB refuses."""
+
+    def __init__(self, aws: Aws) -> None:
+        self._name = aws.settings.results_table
+        self._table = aws.table(self._name)
+
+    def all_records(self) -> Iterator[DatabaseRecord]:
+        """Every record, placeholders and gone ones included, page by page, in no order."""
+        return self._records("scan")
+
+    def account_records(self, account_id: str) -> Iterator[DatabaseRecord]:
+        """The records of one account, by instance and database id."""
+        return self._records(
+            "query",
+            KeyConditionExpression="account_id = :account",
+            ExpressionAttributeValues={":account": account_id},
+        )
+
+    def put(self, record: DatabaseRecord) -> bool:
+        """Store `record`; False when a newer run has written it already."""
+        item = to_item(_ADAPTER, record) | {"instance_db_id": record.instance_db_id}
+        return self._unless_newer(
+            lambda condition: self._table.put_item(Item=item, **condition), record.run_id
+        )
+
+    def delete(self, record: DatabaseRecord, run_id: str) -> bool:
+        """Remove a placeholder that run `run_id` found to be out of date."""
+        key = {"account_id": record.account_id, "instance_db_id": record.instance_db_id}
+        return self._unless_newer(
+            lambda condition: self._table.delete_item(Key=key, **condition), run_id
+        )
+
+    def _unless_newer(self, write: Any, run_id: str) -> bool:
+        condition = {
+            "ConditionExpression": "attribute_not_exists(run_id) OR run_id <= :run",
+            "ExpressionAttributeValues": {":run": run_id},
+        }
+        with aws_errors():
+            try:
+                write(condition)
+            except ClientError as error:
+                if error.response["Error"]["Code"] == "ConditionalCheckFailedException":
+                    return False
+                raise
+        return True
+
+    def _records(self, operation: str, **arguments: Any) -> Iterator[DatabaseRecord]:
+        paginator = self._table.meta.client.get_paginator(operation)
+        with aws_errors():
+            for page in paginator.paginate(TableName=self._name, **arguments):
+                for item in page["Items"]:
+                    where = f"{self._name} {item['account_id']} {item['instance_db_id']}"
+                    yield from_item(_ADAPTER, item, where)

@@ -1,0 +1,192 @@
+"""SSM Run Command: send the pinned document, read what the hosts answered."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from discovery import artefacts
+from discovery.aws.calls import aws_errors
+from discovery.aws.session import Aws
+from discovery.errors import AwsError, FailureKind
+from discovery.model import Failure, Scope
+
+MAX_HOSTS = 50
+"""Instance ids that one SendCommand takes (SSM API reference, SendCommand, InstanceIds)."""
+LISTED_CHARACTERS = 2500
+"""Characters of output that ListCommandInvocations gives per plugin (CommandPlugin, Output)."""
+FETCHED_CHARACTERS = 24000
+"""Characters that GetCommandInvocation gives (StandardOutputContent)."""
+PROBE_STEP = "runProbe"
+DOWNLOAD_STEP = "downloadProbe"
+DELIVERY_SECONDS = 60
+_MAX_S3_BYTES = 1024 * 1024
+_STDERR_MARK = "\n----------ERROR-------\n"
+_WAITING = frozenset({"Pending", "InProgress", "Delayed", "Cancelling"})
+_EXIT_KINDS = {127: FailureKind.PYTHON_MISSING, 65: FailureKind.PROBE_MISMATCH}
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """The SSM document as one scope holds it, proved to be the one this version ships."""
+
+    name: str
+    version: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Invocation:
+    """One host's part of a command. `output` is what the listing gave of the probe's step."""
+
+    command_id: str
+    instance_id: str
+    status: str
+    status_details: str
+    failed_step: str | None
+    exit_code: int | None
+    output: str
+
+    @property
+    def is_done(self) -> bool:
+        """Whether its status is final."""
+        return self.status not in _WAITING
+
+    @property
+    def failure(self) -> Failure | None:
+        """Why a finished invocation has no report; None when it succeeded."""
+        if self.status == "Success":
+            return None
+        stderr = self.output.rpartition(_STDERR_MARK)[2].strip()
+        message = f"{self.status_details}: {stderr}" if stderr else self.status_details
+        return Failure(self._failure_kind(), message[:500])
+
+    def _failure_kind(self) -> FailureKind:
+        details = self.status_details.replace(" ", "")
+        if details in ("Undeliverable", "DeliveryTimedOut"):
+            return FailureKind.UNDELIVERABLE
+        if details == "Terminated":
+            return FailureKind.TERMINATED
+        if self.status == "TimedOut" or details == "ExecutionTimedOut":
+            return FailureKind.TIMED_OUT
+        if self.status == "Cancelled":
+            return FailureKind.CANCELLED
+        if self.failed_step == DOWNLOAD_STEP:
+            return FailureKind.PROBE_DOWNLOAD
+        return _EXIT_KINDS.get(self.exit_code or 0, FailureKind.COMMAND_FAILED)
+
+
+def find_document(aws: Aws, scope: Scope) -> Document:
+    """The scope's document, if its default version is the very text this version ships.
+
+    Raises AwsError DOCUMENT_MISSING or DOCUMENT_MISMATCH.
+    """
+    name = aws.settings.document_name
+    with aws_errors():
+        client = aws.spoke(scope.account_id, "ssm", scope.region)
+        found = client.describe_document(Name=name)["Document"]
+    expected = artefacts.document_hash(aws.settings)
+    if found["Hash"] != expected:
+        raise AwsError(
+            FailureKind.DOCUMENT_MISMATCH,
+            "DescribeDocument",
+            "HashMismatch",
+            f"{name} version {found['DocumentVersion']} has SHA-256 {found['Hash']}, "
+            f"expected {expected}",
+        )
+    return Document(name, found["DocumentVersion"], expected)
+
+
+def send_command(aws: Aws, scope: Scope, document: Document, instances: Sequence[str]) -> str:
+    """Send the document to at most 50 instances; the command id.
+
+    `MaxErrors` 100%: AWS's default of 0 ends the command for all hosts at the first failure.
+    `MaxConcurrency` 100%: each host runs the probe once, there is nothing to protect by waiting.
+    Raises AwsError; InvalidInstanceId when any of the instances cannot take a command.
+    """
+    arguments: dict[str, Any] = {
+        "DocumentName": document.name,
+        "DocumentVersion": document.version,
+        "DocumentHash": document.sha256,
+        "DocumentHashType": "Sha256",
+        "InstanceIds": list(instances),
+        "Parameters": {"executionTimeout": [str(aws.settings.command_timeout)]},
+        "TimeoutSeconds": DELIVERY_SECONDS,
+        "MaxConcurrency": "100%",
+        "MaxErrors": "100%",
+        "Comment": "Database Discovery: read-only inventory",
+    }
+    if aws.settings.output_bucket:
+        arguments |= {
+            "OutputS3BucketName": aws.settings.output_bucket,
+            "OutputS3KeyPrefix": "output",
+        }
+    with aws_errors():
+        client = aws.spoke(scope.account_id, "ssm", scope.region)
+        command_id: str = client.send_command(**arguments)["Command"]["CommandId"]
+    return command_id
+
+
+def refused_instances(error: AwsError, instances: Sequence[str]) -> list[str]:
+    """Those of `instances` that an InvalidInstanceId error names."""
+    named = set(re.findall(r"\b(?:i|mi)-[0-9a-f]+", str(error)))
+    return [instance for instance in instances if instance in named]
+
+
+def list_invocations(aws: Aws, scope: Scope, command_id: str) -> list[Invocation]:
+    """All invocations of one command, 50 a page, with each step's output as far as it is listed."""
+    with aws_errors():
+        client = aws.spoke(scope.account_id, "ssm", scope.region)
+        pages = client.get_paginator("list_command_invocations").paginate(
+            CommandId=command_id, Details=True, PaginationConfig={"PageSize": MAX_HOSTS}
+        )
+        return [_invocation(item) for page in pages for item in page["CommandInvocations"]]
+
+
+def _invocation(item: dict[str, Any]) -> Invocation:
+    steps = {step["Name"]: step for step in item.get("CommandPlugins", ())}
+    failed = next(
+        (name for name, step in steps.items() if step["Status"] not in (*_WAITING, "Success")), None
+    )
+    shown = steps.get(failed or PROBE_STEP, {})
+    return Invocation(
+        command_id=item["CommandId"],
+        instance_id=item["InstanceId"],
+        status=item["Status"],
+        status_details=item["StatusDetails"],
+        failed_step=failed,
+        exit_code=shown.get("ResponseCode"),
+        output=shown.get("Output", ""),
+    )
+
+
+def fetch_output(aws: Aws, scope: Scope, invocation: Invocation) -> str:
+    """The probe's whole standard output, for a report longer than the listing shows.
+
+    From GetCommandInvocation; past its 24,000 characters from S3, when an output bucket is set.
+    """
+    with aws_errors():
+        client = aws.spoke(scope.account_id, "ssm", scope.region)
+        answer = client.get_command_invocation(
+            CommandId=invocation.command_id,
+            InstanceId=invocation.instance_id,
+            PluginName=PROBE_STEP,
+        )
+    output: str = answer["StandardOutputContent"]
+    bucket = aws.settings.output_bucket
+    if len(output) < FETCHED_CHARACTERS or not bucket:
+        return output
+    key = unquote(urlsplit(answer["StandardOutputUrl"]).path).partition(f"{bucket}/")[2]
+    with aws_errors():
+        body = aws.home("s3").get_object(Bucket=bucket, Key=key)["Body"]
+        content: bytes = body.read(_MAX_S3_BYTES)
+    return content.decode("utf-8", "replace")
+
+
+def cancel_command(aws: Aws, scope: Scope, command_id: str) -> None:
+    """Ask Systems Manager to stop the command on the hosts that have not finished."""
+    with aws_errors():
+        aws.spoke(scope.account_id, "ssm", scope.region).cancel_command(CommandId=command_id)

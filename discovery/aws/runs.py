@@ -1,0 +1,247 @@
+"""The runs table: runs, their scopes, the hosts not scanned, the changes, and host coverage.
+
+pk                 sk                         item
+RUNS               <run id>                   RunRecord; newest first by reverse query
+RUN#<run id>       SCOPE#<account>#<region>   ScopeRecord of that run
+RUN#<run id>       HOST#<account>#…#<id>      HostRecord of a host that run did not scan
+RUN#<run id>       CHANGE#<account>#…         Change; also in the `history` index by database
+SCOPES             <account>#<region>         the newest ScopeRecord of that scope
+HOSTS#<account>    <region>#<instance>        the newest HostRecord of that host
+LEASE              LEASE                      see lease.py
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, TypeVar
+
+from botocore.exceptions import ClientError
+from pydantic import TypeAdapter
+
+from discovery.aws.calls import aws_errors
+from discovery.aws.records import from_item, to_item
+from discovery.aws.session import Aws
+from discovery.errors import NotFoundError
+from discovery.model import (
+    Change,
+    HostRecord,
+    RunRecord,
+    RunStatus,
+    Scope,
+    ScopeRecord,
+)
+
+_RUN = TypeAdapter(RunRecord)
+_SCOPE = TypeAdapter(ScopeRecord)
+_HOST = TypeAdapter(HostRecord)
+_CHANGE = TypeAdapter(Change)
+_RUNS = "RUNS"
+_SCOPES = "SCOPES"
+Record = TypeVar("Record")
+
+
+class RunStore:
+    """Reads and writes the runs table. Every method raises AwsError when DynamoDB refuses."""
+
+    def __init__(self, aws: Aws) -> None:
+        self._name = aws.settings.runs_table
+        self._table = aws.table(self._name)
+
+    # --- runs ---
+
+    def recent_runs(self, limit: int = 20) -> list[RunRecord]:
+        """The newest runs first, the running one included."""
+        with aws_errors():
+            answer = self._table.query(
+                KeyConditionExpression="pk = :pk",
+                ExpressionAttributeValues={":pk": _RUNS},
+                ScanIndexForward=False,
+                Limit=limit,
+                ConsistentRead=True,
+            )
+        return [self._decode(_RUN, item) for item in answer["Items"]]
+
+    def run(self, run_id: str) -> RunRecord | None:
+        """One run, or None when there is no such run."""
+        with aws_errors():
+            answer = self._table.get_item(Key=_run_key(run_id), ConsistentRead=True)
+        return self._decode(_RUN, answer["Item"]) if "Item" in answer else None
+
+    def active_run(self) -> RunRecord | None:
+        """The run that holds the lease and is running, from whichever process."""
+        with aws_errors():
+            lease = self._table.get_item(Key={"pk": "LEASE", "sk": "LEASE"}, ConsistentRead=True)
+        run = self.run(lease["Item"]["run_id"]) if "Item" in lease else None
+        return run if run and run.status is RunStatus.RUNNING else None
+
+    def create_run(self, run: RunRecord) -> None:
+        """Store a run that begins."""
+        self._put(to_item(_RUN, run) | _run_key(run.run_id))
+
+    def save_progress(self, run: RunRecord) -> bool:
+        """Store how far `run` is; whether somebody has asked for its cancellation meanwhile."""
+        values = to_item(_RUN, run)
+        values.pop("cancel_requested")
+        names = {f"#{name}": name for name in values}
+        with aws_errors():
+            answer = self._table.update_item(
+                Key=_run_key(run.run_id),
+                UpdateExpression="SET " + ", ".join(f"#{name} = :{name}" for name in values),
+                ExpressionAttributeNames=names,
+                ExpressionAttributeValues={f":{name}": value for name, value in values.items()},
+                ReturnValues="ALL_NEW",
+            )
+        return bool(answer["Attributes"].get("cancel_requested", False))
+
+    def request_cancel(self, run_id: str) -> None:
+        """Ask the process that runs `run_id` to stop; it looks within seconds.
+
+        Raises NotFoundError when there is no such run.
+        """
+        with aws_errors():
+            try:
+                self._table.update_item(
+                    Key=_run_key(run_id),
+                    UpdateExpression="SET cancel_requested = :yes",
+                    ConditionExpression="attribute_exists(pk)",
+                    ExpressionAttributeValues={":yes": True},
+                )
+            except ClientError as error:
+                if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
+                    raise
+                raise NotFoundError(f"run {run_id!r} does not exist") from error
+
+    def abandon(self, run_id: str, now: datetime) -> None:
+        """Close the record of a run whose holder died: its lease lapsed and was taken over."""
+        run = self.run(run_id)
+        if run and run.status is RunStatus.RUNNING:
+            self.save_progress(
+                replace(
+                    run,
+                    status=RunStatus.ABANDONED,
+                    finished_at=now,
+                    error=f"{run.holder} stopped without finishing; its lease lapsed",
+                )
+            )
+
+    # --- scopes ---
+
+    def put_scope(self, scope: ScopeRecord, *, newest: bool) -> None:
+        """Store a scope's state in its run and, if `newest`, as the last word on that scope: a
+        run that looked for chosen instances only says nothing of the scope's others."""
+        item = to_item(_SCOPE, scope)
+        place = f"{scope.account_id}#{scope.region}"
+        self._put(item | {"pk": f"RUN#{scope.run_id}", "sk": f"SCOPE#{place}"})
+        if newest:
+            self._put(item | {"pk": _SCOPES, "sk": place})
+
+    def scopes(self, run_id: str) -> list[ScopeRecord]:
+        """The scopes of one run, by account and region."""
+        return list(self._query(_SCOPE, f"RUN#{run_id}", "SCOPE#"))
+
+    def latest_scopes(self) -> list[ScopeRecord]:
+        """The newest record of every scope ever tried, by account and region."""
+        return list(self._query(_SCOPE, _SCOPES))
+
+    # --- hosts ---
+
+    def put_host(self, host: HostRecord) -> None:
+        """Store the newest answer to "was this host scanned?"."""
+        self._put(_host_item(host))
+
+    def put_unscanned(self, host: HostRecord, *, keep_coverage: bool = False) -> None:
+        """Store, in its run, a host that was not scanned, and why.
+
+        `keep_coverage` leaves the host's newest coverage as it was: a run that did not get to a
+        host says nothing new about it.
+        """
+        place = f"HOST#{host.account_id}#{host.region}#{host.instance_id}"
+        self._put(to_item(_HOST, host) | {"pk": f"RUN#{host.run_id}", "sk": place})
+        if not keep_coverage:
+            self.put_host(host)
+
+    def host_records(self, account_ids: Iterable[str]) -> Iterator[HostRecord]:
+        """The newest record of every host of these accounts."""
+        for account_id in account_ids:
+            yield from self._query(_HOST, f"HOSTS#{account_id}")
+
+    def scope_hosts(self, scope: Scope) -> dict[str, HostRecord]:
+        """The newest record of every host of one scope, by instance id."""
+        hosts = self._query(_HOST, f"HOSTS#{scope.account_id}", f"{scope.region}#")
+        return {host.instance_id: host for host in hosts}
+
+    def unscanned_hosts(self, run_id: str) -> list[HostRecord]:
+        """The hosts that one run listed but did not scan, each with the reason."""
+        return list(self._query(_HOST, f"RUN#{run_id}", "HOST#"))
+
+    # --- changes ---
+
+    def put_change(self, change: Change) -> None:
+        """Store a change, in its run and in its database's history."""
+        place = f"{change.account_id}#{change.instance_id}#{change.db_id}"
+        self._put(
+            to_item(_CHANGE, change)
+            | {
+                "pk": f"RUN#{change.run_id}",
+                "sk": f"CHANGE#{place}#{change.kind}",
+                "history_pk": f"DB#{place}",
+                "history_sk": f"{change.run_id}#{change.kind}",
+            }
+        )
+
+    def changes(self, run_id: str) -> list[Change]:
+        """What one run found to be different, by database."""
+        return list(self._query(_CHANGE, f"RUN#{run_id}", "CHANGE#"))
+
+    def history(self, account_id: str, instance_db_id: str) -> list[Change]:
+        """One database's changes, oldest first."""
+        return list(
+            self._items(
+                _CHANGE,
+                IndexName="history",
+                KeyConditionExpression="history_pk = :pk",
+                ExpressionAttributeValues={":pk": f"DB#{account_id}#{instance_db_id}"},
+            )
+        )
+
+    # --- the table ---
+
+    def _put(self, item: Mapping[str, Any]) -> None:
+        with aws_errors():
+            self._table.put_item(Item=item)
+
+    def _query(self, adapter: TypeAdapter[Record], pk: str, prefix: str = "") -> Iterator[Record]:
+        if not prefix:
+            return self._items(
+                adapter,
+                KeyConditionExpression="pk = :pk",
+                ExpressionAttributeValues={":pk": pk},
+                ConsistentRead=True,
+            )
+        return self._items(
+            adapter,
+            KeyConditionExpression="pk = :pk AND begins_with(sk, :sk)",
+            ExpressionAttributeValues={":pk": pk, ":sk": prefix},
+            ConsistentRead=True,
+        )
+
+    def _items(self, adapter: TypeAdapter[Record], **query: Any) -> Iterator[Record]:
+        paginator = self._table.meta.client.get_paginator("query")
+        with aws_errors():
+            for page in paginator.paginate(TableName=self._name, **query):
+                for item in page["Items"]:
+                    yield self._decode(adapter, item)
+
+    def _decode(self, adapter: TypeAdapter[Record], item: dict[str, Any]) -> Record:
+        return from_item(adapter, item, f"{self._name} {item['pk']} {item['sk']}")
+
+
+def _run_key(run_id: str) -> dict[str, str]:
+    return {"pk": _RUNS, "sk": run_id}
+
+
+def _host_item(host: HostRecord) -> dict[str, Any]:
+    key = {"pk": f"HOSTS#{host.account_id}", "sk": f"{host.region}#{host.instance_id}"}
+    return to_item(_HOST, host) | key

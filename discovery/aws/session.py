@@ -1,0 +1,140 @@
+"""Clients for this account and, through the spoke role, for every other one."""
+
+from __future__ import annotations
+
+from functools import cache
+from threading import Lock
+from typing import Any
+
+import boto3
+import botocore.session
+from botocore.config import Config
+from botocore.credentials import AssumeRoleCredentialFetcher, DeferredRefreshableCredentials
+from botocore.loaders import Loader, create_loader
+
+from discovery import artefacts
+from discovery.aws.calls import CallCounter, aws_errors
+from discovery.settings import Settings
+
+_CONFIG = Config(
+    retries={"mode": "adaptive", "total_max_attempts": 8},
+    connect_timeout=5,
+    read_timeout=30,
+    max_pool_connections=32,
+    user_agent_extra="database-discovery",
+)
+
+
+@cache
+def _loader() -> Loader:
+    """One loader for all sessions: EC2's API model alone takes tenths of a second to parse."""
+    return create_loader()
+
+
+def _session(region: str) -> botocore.session.Session:
+    session = botocore.session.get_session()
+    session.register_component("data_loader", _loader())
+    session.set_config_variable("region", region)
+    return session
+
+
+@cache
+def shared_aws(settings: Settings) -> Aws:
+    """The clients that a server's pages and routes share for as long as it lives."""
+    return Aws(settings)
+
+
+class Aws:
+    """The AWS clients of one run or one server, and the count of calls they made.
+
+    Clients are made once per (account, service, region); making one is not thread-safe in boto3,
+    using one is.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.calls = CallCounter()
+        self._lock = Lock()
+        self._home = _session(settings.home_region)
+        self._spokes: dict[str, botocore.session.Session] = {}
+        self._clients: dict[tuple[str | None, str, str], Any] = {}
+        self._tables: dict[str, Any] = {}
+
+    def home(self, service: str) -> Any:
+        """A client of the account the product runs in, in the home region."""
+        return self._client(None, self._home, service, self.settings.home_region)
+
+    def spoke(self, account_id: str, service: str, region: str) -> Any:
+        """A client with the spoke role of `account_id`.
+
+        Raises AwsError ASSUME_ROLE_DENIED when the role cannot be assumed.
+        """
+        return self._client(account_id, self._spoke_session(account_id), service, region)
+
+    def table(self, name: str) -> Any:
+        """A boto3 DynamoDB `Table`: Python values in and out."""
+        with self._lock:
+            if name not in self._tables:
+                session = boto3.Session(botocore_session=self._home)
+                with aws_errors():
+                    table = session.resource("dynamodb", config=_CONFIG).Table(name)
+                self.calls.watch(table.meta.client)
+                self._tables[name] = table
+            return self._tables[name]
+
+    def _client(
+        self,
+        account_id: str | None,
+        session: botocore.session.Session,
+        service: str,
+        region: str,
+    ) -> Any:
+        key = (account_id, service, region)
+        with self._lock:
+            if key not in self._clients:
+                with aws_errors():
+                    client = session.create_client(service, region_name=region, config=_CONFIG)
+                self.calls.watch(client)
+                self._clients[key] = client
+            return self._clients[key]
+
+    def _spoke_session(self, account_id: str) -> botocore.session.Session:
+        with self._lock:
+            if account_id in self._spokes:
+                return self._spokes[account_id]
+        fetcher = AssumeRoleCredentialFetcher(
+            client_creator=self._watched_client,
+            source_credentials=self._home.get_credentials(),
+            role_arn=self._role_arn(account_id),
+            extra_args=self._assume_role_arguments(),
+        )
+        credentials = DeferredRefreshableCredentials(
+            method="assume-role", refresh_using=fetcher.fetch_credentials
+        )
+        with aws_errors():
+            credentials.get_frozen_credentials()
+        session = _session(self.settings.home_region)
+        # botocore has no public way to give a session credentials that refresh themselves.
+        session._credentials = credentials  # type: ignore[attr-defined]
+        with self._lock:
+            return self._spokes.setdefault(account_id, session)
+
+    def _watched_client(self, service: str, **arguments: Any) -> Any:
+        client = self._home.create_client(service, config=_CONFIG, **arguments)
+        self.calls.watch(client)
+        return client
+
+    def _role_arn(self, account_id: str) -> str:
+        partition = self._home.get_partition_for_region(self.settings.home_region)
+        return f"arn:{partition}:iam::{account_id}:role/{self.settings.role_name}"
+
+    def _assume_role_arguments(self) -> dict[str, str]:
+        """The session policy repeats the role's own: a role that was widened by mistake gives this
+        product no more than what it needs."""
+        arguments = {
+            "RoleSessionName": "database-discovery",
+            "Policy": artefacts.session_policy(self.settings),
+        }
+        if self.settings.external_id:
+            arguments["ExternalId"] = self.settings.external_id
+        return arguments
