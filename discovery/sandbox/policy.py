@@ -1,0 +1,115 @@
+"""The IAM policy language, as far as `iam/` uses it. What is not known here is not allowed."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+PARTITION = "aws"
+
+Policy = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Principal:
+    """A caller: a session of `role`, or the account's owner when `role` is None."""
+
+    account: str
+    role: str | None
+    session: str = "sandbox"
+    session_policy: str | None = None
+
+    @property
+    def arn(self) -> str:
+        """As `GetCallerIdentity` gives it."""
+        if self.role is None:
+            return f"arn:{PARTITION}:iam::{self.account}:root"
+        return f"arn:{PARTITION}:sts::{self.account}:assumed-role/{self.role}/{self.session}"
+
+    @property
+    def role_arn(self) -> str:
+        """The role whose session this is, as a trust policy names it."""
+        return f"arn:{PARTITION}:iam::{self.account}:role/{self.role}"
+
+
+def allows(
+    policies: Iterable[Policy],
+    action: str,
+    resource: str | None,
+    context: Mapping[str, str],
+    principal: Principal | None = None,
+) -> bool:
+    """Whether `policies` allow it and none denies it. `resource` is None for a trust policy, whose
+    statements name the `principal` instead."""
+    allowed = False
+    for policy in policies:
+        for statement in _as_list(policy["Statement"]):
+            if not _applies(statement, action, resource, context, principal):
+                continue
+            if statement["Effect"] == "Deny":
+                return False
+            allowed = True
+    return allowed
+
+
+def _applies(
+    statement: Policy,
+    action: str,
+    resource: str | None,
+    context: Mapping[str, str],
+    principal: Principal | None,
+) -> bool:
+    if not any(_like(one.lower(), action.lower()) for one in _as_list(statement["Action"])):
+        return False
+    if principal is not None and not _names(statement.get("Principal"), principal):
+        return False
+    if resource is not None and not any(
+        _like(one, resource) for one in _as_list(statement["Resource"])
+    ):
+        return False
+    conditions = statement.get("Condition", {})
+    return all(
+        key in context and any(_compare(operator, one, context[key]) for one in _as_list(wanted))
+        for operator, tests in conditions.items()
+        for key, wanted in tests.items()
+    )
+
+
+def _compare(operator: str, wanted: str, actual: str) -> bool:
+    if operator == "StringEquals":
+        return wanted == actual
+    if operator == "StringLike":
+        return _like(wanted, actual)
+    raise NotImplementedError(f"the sandbox does not know the policy condition {operator}")
+
+
+def _names(statement: Any, principal: Principal) -> bool:
+    if not isinstance(statement, Mapping):
+        return bool(statement == "*")
+    root = f"arn:{PARTITION}:iam::{principal.account}:root"
+    known = {"*", principal.account, root, principal.arn, principal.role_arn}
+    return any(one in known for one in _as_list(statement.get("AWS", [])))
+
+
+@lru_cache(maxsize=4096)
+def _pattern(pattern: str) -> re.Pattern[str]:
+    return re.compile(re.escape(pattern).replace(r"\*", ".*").replace(r"\?", "."), re.DOTALL)
+
+
+def _like(pattern: str, text: str) -> bool:
+    return _pattern(pattern).fullmatch(text) is not None
+
+
+@lru_cache(maxsize=256)
+def parse(policy: str) -> Policy:
+    """A policy document from its text."""
+    parsed: Policy = json.loads(policy)
+    return parsed
+
+
+def _as_list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
