@@ -1,0 +1,327 @@
+"""(what was known of a host, what its look brought) -> what to write. Pure: no clock, no I/O.
+
+A look brings a report or a failure.
+
+- **Failure**: the host's placeholder record says why; nothing else changes.
+- **Report**: every reported database is written. A known database that a complete report does not
+  name is gone: a state with a date, removed later by the table's TTL. From an incomplete report
+  nothing is concluded about what it does not name. The placeholder stands only while the host has
+  no database that is not gone.
+
+A host that a newer run has written to is left alone (run ids sort by time).
+
+**Unknown is not a change.** A version, data directory or size that this look could not determine
+keeps its last known value, and its evidence says `last known from <time>: <how it was found>`,
+unless there is a sign that the value belonged to something else: another executable for the
+version, another data directory for the size. What is known not to exist is no unknown: a stopped
+server without a data directory has no directory and size 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from discovery.lifecycle import compare_versions
+from discovery.model import (
+    NO_DATABASE,
+    Change,
+    ChangeKind,
+    DatabaseRecord,
+    DatabaseStatus,
+    DiscoveryStatus,
+    Failure,
+    Host,
+    HostFacts,
+    HostReport,
+    ReportedDatabase,
+)
+from discovery.text import iso, printable
+
+_LAST_KNOWN = "last known from "
+_MAX_ERROR = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class HostOutcome:
+    """What the look at one host brought: exactly one of `report` and `failure`."""
+
+    host: Host
+    report: HostReport | None
+    failure: Failure | None
+
+    def __post_init__(self) -> None:
+        if (self.report is None) == (self.failure is None):
+            raise ValueError(
+                f"{self.host.instance_id}: an outcome is either a report or a failure, "
+                f"not report={self.report is not None} and failure={self.failure is not None}"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class HostChanges:
+    """What to write for one host. `deletes` holds placeholders only, never a database."""
+
+    puts: tuple[DatabaseRecord, ...]
+    deletes: tuple[DatabaseRecord, ...]
+    changes: tuple[Change, ...]
+
+
+def reconcile_host(
+    known: Sequence[DatabaseRecord],
+    outcome: HostOutcome,
+    *,
+    run_id: str,
+    now: datetime,
+    gone_ttl_days: int,
+    environment_tags: Sequence[str],
+) -> HostChanges:
+    """What `outcome` changes in `known`, the inventory's records of that host.
+
+    Records of other hosts are ignored.
+    """
+    host = outcome.host
+    look = _Look(host, run_id, now, environment_of(host.tags, environment_tags))
+    held = {
+        record.db_id: record
+        for record in known
+        if (record.account_id, record.instance_id) == (host.account_id, host.instance_id)
+    }
+    if any(record.run_id > run_id for record in held.values()):
+        return HostChanges((), (), ())
+    if outcome.failure is not None:
+        return _failed(look, held, outcome.failure)
+    assert outcome.report is not None  # noqa: S101 - HostOutcome holds it; this tells mypy
+    return _scanned(look, held, outcome.report, timedelta(days=gone_ttl_days))
+
+
+def environment_of(tags: Mapping[str, str], environment_tags: Iterable[str]) -> str | None:
+    """The value of the first of `environment_tags` that is set and not blank."""
+    values = (printable(tags.get(name, "")) for name in environment_tags)
+    return next((value for value in values if value), None)
+
+
+# --- one look -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    host: Host
+    run_id: str
+    now: datetime
+    environment: str | None
+
+    def stamp(self) -> dict[str, Any]:
+        """The fields that every record written by this look has in common."""
+        return {
+            "run_id": self.run_id,
+            "discovery_timestamp": self.now,
+            "instance_name": self.host.name,
+            "environment": self.environment,
+            "tags": self.host.tags,
+        }
+
+    def record(self, db_id: str, previous: DatabaseRecord | None, **fields: Any) -> DatabaseRecord:
+        return DatabaseRecord(
+            account_id=self.host.account_id,
+            region=self.host.region,
+            instance_id=self.host.instance_id,
+            db_id=db_id,
+            first_seen=previous.first_seen if previous else self.now,
+            **self.stamp(),
+            **fields,
+        )
+
+    def change(
+        self, kind: ChangeKind, of: DatabaseRecord, before: str | None, after: str | None
+    ) -> Change:
+        return Change(
+            run_id=self.run_id,
+            at=self.now,
+            kind=kind,
+            account_id=of.account_id,
+            region=of.region,
+            instance_id=of.instance_id,
+            db_id=of.db_id,
+            engine=of.engine,
+            before=before,
+            after=after,
+        )
+
+
+def _failed(look: _Look, held: Mapping[str, DatabaseRecord], failure: Failure) -> HostChanges:
+    """The placeholder says why; it keeps what was last known of the host itself."""
+    newest = max(held.values(), key=lambda record: record.discovery_timestamp, default=None)
+    placeholder = look.record(
+        NO_DATABASE,
+        held.get(NO_DATABASE),
+        discovery_status=DiscoveryStatus.FAILED,
+        error=printable(f"{failure.kind}: {failure.message}", _MAX_ERROR),
+        error_kind=failure.kind,
+        **({name: getattr(newest, name) for name in _HOST_FIELDS} if newest else {}),
+    )
+    return HostChanges((placeholder,), (), ())
+
+
+def _scanned(
+    look: _Look, held: Mapping[str, DatabaseRecord], report: HostReport, gone_ttl: timedelta
+) -> HostChanges:
+    facts = _host_fields(report.host)
+    puts: list[DatabaseRecord] = []
+    changes: list[Change] = []
+    for reported in report.databases:
+        previous = held.get(reported.db_id)
+        record = _present(look, previous, reported, facts, report.warnings)
+        puts.append(record)
+        changes.extend(_differences(look, previous, record))
+
+    named = {reported.db_id for reported in report.databases}
+    missed = [
+        record
+        for db_id, record in held.items()
+        if record.is_database and not _is_gone(record) and db_id not in named
+    ]
+    if report.complete:
+        # Only what this look could have seen: a record of another region is not judged here.
+        gone = [record for record in missed if record.region == look.host.region]
+        puts.extend(_gone(look, record, facts, gone_ttl) for record in gone)
+        changes.extend(
+            look.change(ChangeKind.GONE, record, record.version, None) for record in gone
+        )
+        missed = [record for record in missed if record not in gone]
+
+    placeholder = held.get(NO_DATABASE)
+    if named or missed:
+        return HostChanges(tuple(puts), (placeholder,) if placeholder else (), tuple(changes))
+    success = DiscoveryStatus.SUCCESS
+    puts.append(
+        look.record(
+            NO_DATABASE, placeholder, discovery_status=success, warnings=report.warnings, **facts
+        )
+    )
+    return HostChanges(tuple(puts), (), tuple(changes))
+
+
+def _is_gone(record: DatabaseRecord) -> bool:
+    return record.status is DatabaseStatus.GONE
+
+
+def _host_fields(host: HostFacts) -> dict[str, Any]:
+    return {
+        "hostname": host.hostname,
+        "os_name": host.os_name,
+        "kernel": host.kernel,
+        "architecture": host.architecture,
+        "system_memory_mb": host.memory_mb,
+        "system_cpu_cores": host.cpu_cores,
+    }
+
+
+_HOST_FIELDS = tuple(_host_fields(HostFacts()))
+
+
+# --- one database -------------------------------------------------------------------------------
+
+
+def _present(
+    look: _Look,
+    previous: DatabaseRecord | None,
+    reported: ReportedDatabase,
+    facts: Mapping[str, Any],
+    warnings: tuple[str, ...],
+) -> DatabaseRecord:
+    fresh = look.record(
+        reported.db_id,
+        previous,
+        discovery_status=DiscoveryStatus.SUCCESS,
+        last_seen=look.now,
+        engine=reported.engine,
+        version=reported.version,
+        edition=reported.edition,
+        status=reported.status,
+        port=reported.port,
+        listen=reported.listen,
+        data_dir=reported.data_dir,
+        data_size_mb=reported.data_size_mb,
+        data_size_complete=reported.data_size_complete,
+        binary=reported.binary,
+        config_file=reported.config_file,
+        container=reported.container,
+        evidence=reported.evidence,
+        warnings=warnings,
+        **facts,
+    )
+    return fresh if previous is None or _is_gone(previous) else _remembering(fresh, previous)
+
+
+def _remembering(fresh: DatabaseRecord, previous: DatabaseRecord) -> DatabaseRecord:
+    """`fresh` with what it could not determine taken from `previous`: the module's last rule."""
+    kept: dict[str, Any] = {}
+    same_binary = None in (fresh.binary, previous.binary) or fresh.binary == previous.binary
+    if fresh.version is None and same_binary:
+        kept["version"] = previous.version
+    # A measured size (0 where there is no directory) means that the directory was looked for.
+    if fresh.data_dir is None and fresh.data_size_mb is None:
+        kept["data_dir"] = previous.data_dir
+        data_dir = previous.data_dir
+    else:
+        data_dir = fresh.data_dir
+    if fresh.data_size_mb is None and data_dir and _same_place(data_dir, previous.data_dir):
+        kept["data_size_mb"] = previous.data_size_mb
+    kept = {name: value for name, value in kept.items() if value is not None}
+    if not kept:
+        return fresh
+    evidence = {**fresh.evidence, **{name: _last_known(previous, name) for name in kept}}
+    if "data_size_mb" in kept:
+        kept["data_size_complete"] = previous.data_size_complete
+    return replace(fresh, evidence=evidence, **kept)
+
+
+def _last_known(previous: DatabaseRecord, name: str) -> str:
+    found = previous.evidence.get(name, "")
+    if found.startswith(_LAST_KNOWN):
+        return found
+    seen = iso(previous.last_seen or previous.discovery_timestamp)
+    return f"{_LAST_KNOWN}{seen}: {found}" if found else f"{_LAST_KNOWN}{seen}"
+
+
+def _gone(
+    look: _Look, record: DatabaseRecord, facts: Mapping[str, Any], ttl: timedelta
+) -> DatabaseRecord:
+    return replace(
+        record,
+        status=DatabaseStatus.GONE,
+        discovery_status=DiscoveryStatus.SUCCESS,
+        gone_at=look.now,
+        expires_at=int((look.now + ttl).timestamp()),
+        evidence={**record.evidence, "status": f"not found by run {look.run_id}"},
+        **look.stamp(),
+        **facts,
+    )
+
+
+def _differences(
+    look: _Look, previous: DatabaseRecord | None, record: DatabaseRecord
+) -> list[Change]:
+    if previous is None or _is_gone(previous):
+        return [look.change(ChangeKind.APPEARED, record, None, record.version)]
+    found: list[Change] = []
+    if previous.version and record.version:
+        direction = compare_versions(previous.version, record.version)
+        if direction:
+            kind = ChangeKind.UPGRADED if direction > 0 else ChangeKind.DOWNGRADED
+            found.append(look.change(kind, record, previous.version, record.version))
+    before, after = previous.data_dir, record.data_dir
+    if before and after and not _same_place(before, after):
+        found.append(look.change(ChangeKind.MOVED, record, before, after))
+    if previous.status and record.status and previous.status is not record.status:
+        running = record.status is DatabaseStatus.RUNNING
+        kind = ChangeKind.STARTED if running else ChangeKind.STOPPED
+        found.append(look.change(kind, record, previous.status.value, record.status.value))
+    return found
+
+
+def _same_place(one: str, other: str | None) -> bool:
+    return other is not None and one.rstrip("/") == other.rstrip("/")
