@@ -1,0 +1,116 @@
+"""AWS Lambda that runs one discovery.
+
+Handler: `discovery_handler.lambda_handler`. The package holds this file at its top, `discovery/`,
+`iam/`, `schema/`, `ssm/` and the libraries beside it: Lambda puts that folder on the import path by
+itself. Its timeout is best 15 minutes, Lambda's longest.
+
+Event: `{}` for everything that the settings name, or any of
+`{"accounts": ["123456789012"], "regions": ["eu-west-1"], "instances": ["i-0abc123def456"]}`.
+A scheduled EventBridge event is taken as its `detail`.
+
+Reply: `{"statusCode": 200, "discovered": <databases recorded>, ...}` with the run's figures;
+400 for an event that cannot be used; 409 while another run is in progress. When nothing could be
+done at all (a wrong setting, the tables not reachable) the function fails, so that Lambda's own
+error metric, alarms and retries see it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from threading import Event as Flag
+from threading import Timer
+from typing import Any
+
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.utilities.parser import ValidationError, parse
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from pydantic import BaseModel, ConfigDict
+
+from discovery.api import error_body
+from discovery.errors import RequestError, RunInProgressError
+from discovery.model import RunRecord, RunRequest
+from discovery.runner import run_discovery
+from discovery.settings import load_settings
+from discovery.text import shown
+
+STOP_SECONDS = 20
+"""This long before Lambda would kill the function, the run ends itself: it frees its lease and
+says which hosts it did not reach."""
+
+_NOT_FIGURES = ("request", "holder", "trigger", "heartbeat_at", "cancel_requested")
+
+logger = Logger(service="database-discovery")
+
+
+class DiscoveryEvent(BaseModel):
+    """What to discover; whether the names are configured is for the runner to say."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    accounts: list[str] = []
+    regions: list[str] = []
+    instances: list[str] = []
+
+
+@logger.inject_lambda_context
+def lambda_handler(event: Any, context: LambdaContext) -> dict[str, Any]:
+    """Run one discovery and return what it found."""
+    cancelled = Flag()
+    seconds = context.get_remaining_time_in_millis() / 1000 - STOP_SECONDS
+    timer = Timer(max(seconds, 0), cancelled.set)
+    timer.daemon = True
+    timer.start()
+    try:
+        record = run_discovery(
+            load_settings(), _request(event), trigger="lambda", cancelled=cancelled
+        )
+    except ValidationError as error:
+        return _refused(400, "invalid_event", _explanation(error))
+    except RequestError as error:
+        return _refused(400, "invalid_event", str(error))
+    except RunInProgressError as error:
+        reply = _refused(409, "run_in_progress", str(error))
+        reply["error"] |= {
+            "holder": error.holder,
+            "run_id": error.run_id,
+            "since": f"{error.since:%Y-%m-%dT%H:%M:%SZ}",
+        }
+        return reply
+    finally:
+        timer.cancel()
+    summary = _summary(record)
+    logger.info("discovery finished", summary=summary)
+    return {"statusCode": 200, "discovered": record.databases, **summary}
+
+
+def _request(event: Any) -> RunRequest:
+    if isinstance(event, dict) and "detail-type" in event:
+        event = event.get("detail")
+    wanted = parse(event, model=DiscoveryEvent)
+    return RunRequest(
+        accounts=tuple(wanted.accounts),
+        regions=tuple(wanted.regions),
+        instances=tuple(wanted.instances),
+    )
+
+
+def _summary(record: RunRecord) -> dict[str, Any]:
+    """The run's figures as JSON: times as text, what does not apply left out."""
+    return {
+        name: f"{value:%Y-%m-%dT%H:%M:%SZ}" if name.endswith("_at") else value
+        for name, value in asdict(record).items()
+        if name not in _NOT_FIGURES and value is not None
+    }
+
+
+def _explanation(error: ValidationError) -> str:
+    first = error.errors()[0]
+    field = ""
+    for part in first["loc"]:
+        field += f"[{part}]" if isinstance(part, int) else f".{part}" if field else str(part)
+    return f"{field or 'event'}={shown(first['input'])}: {first['msg']}."
+
+
+def _refused(status: int, code: str, message: str) -> dict[str, Any]:
+    logger.error(message, code=code)
+    return {"statusCode": status, **error_body(code, message)}
