@@ -131,7 +131,7 @@ class NotFoundError(RequestError):
 
 
 class AwsError(DiscoveryError):
-    """An AWS call failed. `operation` is like "ssm:SendCommand", `code` is AWS's error code."""
+    """An AWS call failed. `operation` is like "SendCommand", `code` is AWS's error code."""
 
     def __init__(self, kind: FailureKind, operation: str, code: str, message: str) -> None:
         super().__init__(f"{operation}: {code}: {message}", hint=kind.hint)

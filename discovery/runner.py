@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from threading import Event as Flag
 from threading import Lock, Thread
 
+from discovery import artefacts
 from discovery.aws.accounts import list_account_ids
 from discovery.aws.inventory import Inventory
 from discovery.aws.lease import Lease
@@ -95,6 +96,7 @@ class DiscoveryRun:
     @classmethod
     def begin(cls, settings: Settings, request: RunRequest, *, trigger: str) -> DiscoveryRun:
         """Check the request, take the lease and store the run's record. Raises as run_discovery."""
+        artefacts.document_hash(settings)  # what is not configured fails here, before any call
         aws = Aws(settings)
         scopes = plan_scopes(list_account_ids(aws), settings.scan_regions, request)
         now = datetime.now(UTC)

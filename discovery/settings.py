@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parent.parent
 """The checkout: `iam/`, `ssm/` and `schema/` are read from here."""
 
 ORGANIZATION = "organization"
-_ACCOUNT = re.compile(r"\d{12}")
+_ACCOUNT = re.compile(r"[0-9]{12}")
 _REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-\d")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from functools import cache
 from threading import Lock
 from typing import Any
@@ -14,6 +15,7 @@ from botocore.loaders import Loader, create_loader
 
 from discovery import artefacts
 from discovery.aws.calls import CallCounter, aws_errors
+from discovery.errors import AwsError
 from discovery.settings import Settings
 
 _CONFIG = Config(
@@ -56,9 +58,10 @@ class Aws:
         self.calls = CallCounter()
         self._lock = Lock()
         self._home = _session(settings.home_region)
-        self._spokes: dict[str, botocore.session.Session] = {}
+        self._spoke_locks: defaultdict[str, Lock] = defaultdict(Lock)
+        self._spokes: dict[str, botocore.session.Session | AwsError] = {}
         self._clients: dict[tuple[str | None, str, str], Any] = {}
-        self._tables: dict[str, Any] = {}
+        self._dynamodb: Any = None
 
     def home(self, service: str) -> Any:
         """A client of the account the product runs in, in the home region."""
@@ -74,13 +77,12 @@ class Aws:
     def table(self, name: str) -> Any:
         """A boto3 DynamoDB `Table`: Python values in and out."""
         with self._lock:
-            if name not in self._tables:
-                session = boto3.Session(botocore_session=self._home)
+            if self._dynamodb is None:
+                session = boto3.Session(botocore_session=_session(self.settings.home_region))
                 with aws_errors():
-                    table = session.resource("dynamodb", config=_CONFIG).Table(name)
-                self.calls.watch(table.meta.client)
-                self._tables[name] = table
-            return self._tables[name]
+                    self._dynamodb = session.resource("dynamodb", config=_CONFIG)
+                self.calls.watch(self._dynamodb.meta.client)
+            return self._dynamodb.Table(name)
 
     def _client(
         self,
@@ -99,9 +101,21 @@ class Aws:
             return self._clients[key]
 
     def _spoke_session(self, account_id: str) -> botocore.session.Session:
+        """Asked for by every scope of an account; its role is assumed, or refused, once."""
         with self._lock:
-            if account_id in self._spokes:
-                return self._spokes[account_id]
+            lock = self._spoke_locks[account_id]
+        with lock:
+            if account_id not in self._spokes:
+                try:
+                    self._spokes[account_id] = self._assume_role(account_id)
+                except AwsError as error:
+                    self._spokes[account_id] = error
+        session = self._spokes[account_id]
+        if isinstance(session, AwsError):
+            raise session
+        return session
+
+    def _assume_role(self, account_id: str) -> botocore.session.Session:
         fetcher = AssumeRoleCredentialFetcher(
             client_creator=self._watched_client,
             source_credentials=self._home.get_credentials(),
@@ -116,8 +130,7 @@ class Aws:
         session = _session(self.settings.home_region)
         # botocore has no public way to give a session credentials that refresh themselves.
         session._credentials = credentials  # type: ignore[attr-defined]
-        with self._lock:
-            return self._spokes.setdefault(account_id, session)
+        return session
 
     def _watched_client(self, service: str, **arguments: Any) -> Any:
         client = self._home.create_client(service, config=_CONFIG, **arguments)

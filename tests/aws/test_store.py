@@ -35,16 +35,10 @@ from discovery.model import (
     ScopeRecord,
     ScopeStatus,
 )
-from discovery.settings import Settings
+from discovery.sandbox import Sandbox
 
 NOW = datetime(2026, 2, 4, 10, 0, 0, 123000, tzinfo=UTC)
 EARLIER, LATER = "20260204T090000.000Z-aaaaaa", "20260204T100000.000Z-bbbbbb"
-
-
-@pytest.fixture
-def aws(fresh_settings: Settings) -> Aws:
-    """Clients on a sandbox with empty tables of their own."""
-    return Aws(fresh_settings)
 
 
 def a_record(**fields: object) -> DatabaseRecord:
@@ -107,14 +101,18 @@ def test_an_older_run_never_overwrites_a_newer_one(aws: Aws) -> None:
     assert list(inventory.all_records()) == []
 
 
-def test_an_item_of_another_hand_is_named(aws: Aws) -> None:
+def test_an_item_of_another_hand_is_named(aws: Aws, sandbox: Sandbox) -> None:
     """An unreadable item raises an error with its table, key, field and value."""
     inventory = Inventory(aws)
     inventory.put(a_record())
-    aws.table(aws.settings.results_table).update_item(
-        Key={"account_id": "111111111111", "instance_db_id": "i-0abc123def456#mysql-3306"},
+    sandbox.client("dynamodb").update_item(
+        TableName=aws.settings.results_table,
+        Key={
+            "account_id": {"S": "111111111111"},
+            "instance_db_id": {"S": "i-0abc123def456#mysql-3306"},
+        },
         UpdateExpression="SET port = :bad",
-        ExpressionAttributeValues={":bad": "many"},
+        ExpressionAttributeValues={":bad": {"S": "many"}},
     )
     with pytest.raises(DiscoveryError, match=r"i-0abc123def456#mysql-3306: port='many'"):
         list(inventory.all_records())
@@ -146,7 +144,7 @@ def test_a_released_lease_is_free(aws: Aws) -> None:
 
 
 def test_a_dead_holders_lease_lapses(aws: Aws) -> None:
-    """A lease that is not renewed is taken over; its old holder can neither renew nor release it."""
+    """A lease not renewed is taken over; its old holder can neither renew nor release it."""
     short = Aws(aws.settings.model_copy(update={"lease_seconds": 2}))
     dead = Lease(short, EARLIER, "somewhere:7")
     dead.acquire()

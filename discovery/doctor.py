@@ -1,0 +1,95 @@
+"""Everything a run needs, looked at in the order in which a run needs it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+
+from discovery.aws import checks
+from discovery.aws.accounts import list_account_ids
+from discovery.aws.session import Aws
+from discovery.errors import AwsError, DiscoveryError
+from discovery.model import Scope
+from discovery.settings import Settings
+
+_GUIDE = "(EXECUTION_GUIDE.md, part 2)"
+_FIX_CREDENTIALS = (
+    "Sign in, for example with `aws sso login`, and set AWS_PROFILE; or check AWS_ENDPOINT_URL."
+)
+_FIX_RESULTS = (
+    f"Create it from schema/dynamodb-table.json {_GUIDE}; the permissions are those of "
+    "iam/management-discovery-lambda-policy.json."
+)
+_FIX_RUNS = _FIX_RESULTS.replace("dynamodb-table", "dynamodb-runs-table")
+_FIX_PROBE = f"Upload the probe {_GUIDE}."
+_FIX_OUTPUT = f"Create the bucket {_GUIDE}, or unset DISCOVERY_OUTPUT_BUCKET."
+_FIX_ACCOUNTS = (
+    "Allow organizations:ListAccounts in the organisation's management account or a delegated "
+    "administrator's, or list account ids in SPOKE_ACCOUNTS."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One check: what was looked at, what was seen, and how to mend it when it is not `ok`."""
+
+    subject: str
+    ok: bool
+    detail: str
+    fix: str = ""
+
+
+def examine(settings: Settings) -> Iterator[Finding]:
+    """Check one thing after the other; accounts side by side, told in their order.
+
+    What cannot be looked at because something before it failed is left out: the credentials stand
+    for all the rest, an account's role for its regions.
+    """
+    aws = Aws(settings)
+    credentials = _check("credentials", partial(checks.identity, aws), _FIX_CREDENTIALS)
+    yield credentials
+    if not credentials.ok:
+        return
+    tables = {"results": "schema/dynamodb-table.json", "runs": "schema/dynamodb-runs-table.json"}
+    yield _check("results table", partial(checks.table, aws, tables["results"]), _FIX_RESULTS)
+    yield _check("runs table", partial(checks.table, aws, tables["runs"]), _FIX_RUNS)
+    yield _check("probe", partial(checks.probe_object, aws), _FIX_PROBE)
+    yield _check("output bucket", partial(checks.output_bucket, aws), _FIX_OUTPUT)
+    accounts: list[str] = []
+
+    def list_accounts() -> str:
+        accounts.extend(list_account_ids(aws))
+        return f"{len(accounts)} to discover, in {', '.join(settings.scan_regions)}"
+
+    yield _check("accounts", list_accounts, _FIX_ACCOUNTS)
+    with ThreadPoolExecutor(settings.scope_workers) as pool:
+        for findings in pool.map(lambda account: list(_account(aws, account)), accounts):
+            yield from findings
+
+
+def _account(aws: Aws, account_id: str) -> Iterator[Finding]:
+    role = _check(f"{account_id} role", partial(checks.spoke_role, aws, account_id))
+    yield role
+    if not role.ok:
+        return
+    looks = {
+        "instances": checks.instances,
+        "managed instances": checks.managed_instances,
+        "document": checks.document,
+    }
+    for region in aws.settings.scan_regions:
+        for name, look in looks.items():
+            scope = Scope(account_id, region)
+            yield _check(f"{account_id} {region} {name}", partial(look, aws, scope))
+
+
+def _check(subject: str, look: Callable[[], str], fix: str = "") -> Finding:
+    """`fix` says what to do when AWS refuses; without it, the kind of the refusal does."""
+    try:
+        return Finding(subject, True, look())
+    except AwsError as error:
+        return Finding(subject, False, str(error), fix or error.hint)
+    except DiscoveryError as error:
+        return Finding(subject, False, str(error), error.hint)

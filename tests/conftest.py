@@ -1,0 +1,56 @@
+"""Fixtures of all tests, and the wall that keeps every test away from real AWS."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+import pytest
+
+from discovery.cli.local_aws import clean_environment
+from discovery.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from discovery.sandbox import Sandbox
+
+_NOBODY_LISTENS = "http://127.0.0.1:9"
+
+
+def _wall() -> None:
+    """Leave no credentials, profile or endpoint in the environment through which a test, or a
+    process it starts, could reach an AWS account."""
+    walled = clean_environment(os.environ) | {
+        "AWS_ACCESS_KEY_ID": "none",
+        "AWS_SECRET_ACCESS_KEY": "none",
+        "AWS_ENDPOINT_URL": _NOBODY_LISTENS,
+        "AWS_MAX_ATTEMPTS": "1",
+    }
+    os.environ.clear()
+    os.environ.update(walled)
+
+
+_wall()  # before any test module is imported
+
+
+@pytest.fixture(scope="session")
+def sandbox() -> Iterator[Sandbox]:
+    """A sandbox with the demo estate, one for each test process."""
+    from discovery.sandbox import Sandbox
+
+    with Sandbox() as local:
+        yield local
+
+
+@pytest.fixture
+def environment(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Mapping[str, str]:
+    """The sandbox's exports, set in this process until the end of the test."""
+    for name, value in sandbox.environment.items():
+        monkeypatch.setenv(name, value)
+    return sandbox.environment
+
+
+@pytest.fixture
+def settings(environment: Mapping[str, str]) -> Settings:
+    """The settings that point at the sandbox. What a test stores stays for the next one."""
+    return load_settings(environment)
