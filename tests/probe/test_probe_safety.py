@@ -1,0 +1,419 @@
+"""What an attacker on the host, or a broken host, can do to the probe: nothing."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.probe.hostfolder import ANY_ADDRESS, HostFolder, Ran, run_probe
+
+NOBODY = 65534
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> HostFolder:
+    """A host with nothing but its init process."""
+    return HostFolder(tmp_path / "root")
+
+
+# --- an unprivileged user's mysqld (CVE-2025-41244) ----------------------------------------------
+
+ATTACK = r"""
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+const char text[] __attribute__((used)) = TEXT;
+int main(int count, char **argument) {
+    if (count < 2 || strcmp(argument[1], "serve")) {
+        fclose(fopen(MARKER, "w"));
+        puts("mysqld  Ver 8.0.35 for Linux on x86_64 (MySQL Community Server - GPL)");
+        return 0;
+    }
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(0x7f000001)};
+    socklen_t size = sizeof address;
+    int server = socket(AF_INET, SOCK_STREAM, 0);
+    address.sin_port = htons(3306);
+    if (bind(server, (void *)&address, size)) {
+        address.sin_port = 0;
+        bind(server, (void *)&address, size);
+    }
+    listen(server, 1);
+    getsockname(server, (void *)&address, &size);
+    printf("%d\n", ntohs(address.sin_port));
+    fflush(stdout);
+    pause();
+}
+"""
+
+
+class Attack:
+    """An unprivileged user's running executable that is called mysqld."""
+
+    def __init__(self, folder: Path, text: str, *arguments: str) -> None:
+        compiler = shutil.which("cc") or shutil.which("gcc")
+        if compiler is None:
+            missing("no C compiler to build the attacker's executable with")
+        self.marker = folder / "marker"
+        self.binary = folder / "mysqld"
+        source = folder / "attack.c"
+        source.write_text(ATTACK)
+        defines = [f'-DMARKER="{self.marker}"', f'-DTEXT="{text}"']
+        command = [compiler or "", "-w", *defines, "-o", str(self.binary), str(source)]
+        subprocess.run(command, check=True)
+        root = os.geteuid() == 0
+        if root:
+            for path in (folder, self.binary):
+                os.chown(path, NOBODY, NOBODY)
+        self.process = subprocess.Popen(
+            [str(self.binary), "serve", *arguments],
+            stdout=subprocess.PIPE,
+            text=True,
+            user=NOBODY if root else None,
+        )
+        assert self.process.stdout is not None
+        self.port = int(self.process.stdout.readline())
+
+    def stop(self) -> None:
+        """End the attacker's process."""
+        self.process.kill()
+        self.process.communicate()
+
+
+def missing(reason: str) -> None:
+    """Skip, but fail in continuous integration, where nothing may be missing."""
+    if os.environ.get("CI"):
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+@pytest.fixture
+def attack(request: pytest.FixtureRequest) -> Iterator[Attack]:
+    """The attack, in a folder under /tmp that the unprivileged user owns."""
+    import tempfile
+
+    if not Path("/proc/self/exe").exists():
+        missing("no /proc: the attack needs Linux")
+    with tempfile.TemporaryDirectory(prefix="httpd-") as name:
+        Path(name).chmod(0o755)
+        attack = Attack(Path(name), *getattr(request, "param", ("no text",)))
+        try:
+            yield attack
+        finally:
+            attack.stop()
+
+
+def test_an_untrusted_mysqld_is_neither_run_nor_listed(attack: Attack) -> None:
+    """It runs, it is called mysqld, it listens: it is named in a warning and nothing else."""
+    ran = run_probe()
+    assert not attack.marker.exists()
+    assert str(attack.binary) not in str(ran.report["databases"])
+    assert f"process {attack.process.pid}, {attack.binary}" in ran.warnings
+    assert "not run" in ran.warnings
+    # The marker is no accident: a scanner that runs what it finds would have left it.
+    subprocess.run([str(attack.binary), "--version"], check=True, stdout=subprocess.DEVNULL)
+    assert attack.marker.exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="as root only is there another user")
+@pytest.mark.parametrize(
+    "attack",
+    [(r"\0mysqld-8.0\0008.0.35\0MySQL Community Server - GPL", "--datadir=/var/lib/mysql")],
+    indirect=True,
+)
+def test_a_forged_server_takes_nothing_of_the_real_one(attack: Attack) -> None:
+    """With a server's texts forged it is listed as what it is, a running process from a file of a
+    user's; it is not run, not installed, and its claim on the real server's data is refused."""
+    ran = run_probe()
+    (forged,) = [d for d in ran.report["databases"] if d["binary"] == str(attack.binary)]
+    assert forged["status"] == "running"
+    assert "data_dir" not in forged
+    assert "others than root can change this executable; it was not run" in ran.warnings
+    assert "/var/lib/mysql is another user's, not its data" in ran.warnings
+    if any(
+        d["status"] == "installed" and d["engine"] != "postgresql" for d in ran.databases.values()
+    ):
+        # The real server keeps its record: the claim on its data did not hide it.
+        assert "/var/lib/mysql" in [d.get("data_dir") for d in ran.databases.values()]
+    assert not attack.marker.exists()
+
+
+def test_an_untrusted_mysqld_without_the_real_package(attack: Attack, host: HostFolder) -> None:
+    """The same on a host that has no MySQL at all: no record of any kind."""
+    host.real(str(attack.binary)).write_bytes(attack.binary.read_bytes())
+    host.real(str(attack.binary)).chmod(0o755)
+    exe = str(attack.binary)
+    host.process(666, exe, "mysqld", "serve", listens=((ANY_ADDRESS, 3306),))
+    ran = host.probe()
+    assert ran.report["databases"] == []
+    assert "not run" in ran.warnings
+    assert not attack.marker.exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root for a namespace of its own")
+def test_an_untrusted_mysqld_on_a_real_host_without_packages(attack: Attack) -> None:
+    """With the real servers' places covered by empty ones, nothing is installed and nothing run."""
+    unshare = shutil.which("unshare")
+    if unshare is None:
+        missing("no unshare")
+    places = ["/usr/sbin/mysqld", "/usr/sbin/mariadbd", "/usr/lib/postgresql"]
+    binds = "".join(
+        f"mount --bind {'/var/empty-probe' if Path(p).is_dir() else '/dev/null'} {p} 2>/dev/null;"
+        for p in places
+        if Path(p).exists()
+    ).replace("/var/empty-probe", str(attack.binary.parent / "empty"))
+    (attack.binary.parent / "empty").mkdir()
+    probe = Path(__file__).parents[2] / "ssm" / "discovery_python.py"
+    shell = f"{binds} exec {sys.executable} -I -S {probe}"
+    finished = subprocess.run(
+        [unshare or "", "--mount", "sh", "-c", shell], capture_output=True, text=True, check=False
+    )
+    assert finished.returncode == 0, finished.stderr
+    assert '"installed"' not in finished.stdout
+    assert f'"{attack.binary}"' not in finished.stdout
+    assert not attack.marker.exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root could be tricked")
+def test_a_trusted_looking_name_is_not_enough(tmp_path: Path) -> None:
+    """A root-owned server in a folder that others can write is not trusted: it could be swapped."""
+    ran = ask(tmp_path, folder_mode=0o777)
+    assert ran.stdout.strip() == "None"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to drop privileges")
+def test_the_last_resort_runs_as_nobody_with_nothing() -> None:
+    """A trusted server is asked as nobody, in /, with a clean environment and closed input."""
+    with_trusted_folder = Path("/usr/local/lib") / f"probe-test-{os.getpid()}"
+    with_trusted_folder.mkdir(mode=0o755)
+    try:
+        ran = ask(with_trusted_folder, folder_mode=0o755)
+    finally:
+        shutil.rmtree(with_trusted_folder)
+    assert ran.stdout.strip() == "7.7.7 65534 65534 / 2 0"
+
+
+ASKED = r"""
+#include <stdio.h>
+#include <unistd.h>
+extern char **environ;
+int main(void) {
+    char folder[4096];
+    int variables = 0;
+    while (environ[variables]) variables++;
+    printf("mongod v7.7.7 %d %d %s %d %zd\n", geteuid(), getgid(), getcwd(folder, 4096), variables,
+           read(0, folder, 1));
+    fflush(stdout);
+    pause();
+}
+"""
+
+ASK = """
+import importlib.util, sys, re
+sys.dont_write_bytecode = True
+spec = importlib.util.spec_from_file_location("probe", sys.argv[1])
+probe = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(probe)
+probe.MAX_RUN_SECONDS = 1.0
+said = []
+of = probe.output_of
+def output_of(inlet):
+    said.append(of(inlet).decode())
+    return said[0].encode()
+probe.output_of = output_of
+host = probe.Host("/", 30)
+node = host.folder.open(sys.argv[2])
+found = probe.asked_version(node, host.rules[-1])
+print(found.version if found else None, *(said[0].split()[2:] if said else ()))
+"""
+
+
+def ask(folder: Path, folder_mode: int) -> Ran:
+    """What the probe's last resort gets from a root-owned `mongod` in this folder."""
+    compiler = shutil.which("cc") or shutil.which("gcc")
+    if compiler is None:
+        missing("no C compiler")
+    source = folder / "asked.c"
+    source.write_text(ASKED)
+    binary = folder / "mongod"
+    subprocess.run([compiler or "", "-w", "-o", str(binary), str(source)], check=True)
+    folder.chmod(folder_mode)
+    probe = Path(__file__).parents[2] / "ssm" / "discovery_python.py"
+    finished = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", ASK, str(probe), str(binary)],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert finished.returncode == 0, finished.stderr
+    return Ran(finished.returncode, finished.stdout, finished.stderr)
+
+
+# --- files that are not what they seem ------------------------------------------------------------
+
+
+def test_fifo_as_configuration(host: HostFolder) -> None:
+    """A FIFO where a configuration file belongs is not opened: the probe does not wait for it."""
+    host.mysqld()
+    os.mkfifo(host.real("/etc/my.cnf"))
+    os.mkfifo(host.real("/proc/5/cgroup"))
+    started = time.monotonic()
+    ran = host.probe(timeout=20)
+    assert time.monotonic() - started < 15
+    assert "mysql-3306" in ran.databases
+
+
+def test_include_loops_end(host: HostFolder) -> None:
+    """Files that include themselves, each other, or their own folder are each read once."""
+    host.mysqld()
+    host.text("/etc/my.cnf", "!include /etc/my.cnf\n!include /etc/b.cnf\n!includedir /etc\n")
+    host.text("/etc/b.cnf", "!include /etc/my.cnf\n!include b.cnf\n[mysqld]\nport=3399\n")
+    assert "mysql-3399" in host.probe(timeout=20).databases
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a device")
+def test_device_as_version_file(host: HostFolder) -> None:
+    """A device called PG_VERSION is not read."""
+    host.binary("/usr/lib/postgresql/15/bin/postgres", "postgres (PostgreSQL) 15.4")
+    try:
+        os.mknod(host.real("/srv/pg/PG_VERSION"), 0o600 | 0o020000, os.makedev(1, 5))
+    except PermissionError:
+        missing("devices cannot be made here")
+    binary = "/usr/lib/postgresql/15/bin/postgres"
+    host.process(5, binary, "postgres", "-D", "/srv/pg", cwd="/srv/pg")
+    (database,) = host.probe(timeout=20).report["databases"]
+    assert database["version"] == "15.4"
+    assert database["data_size_bytes"] == 0
+
+
+def test_no_path_leads_out_of_the_folder(host: HostFolder, tmp_path: Path) -> None:
+    """Absolute links, links that climb, and paths that climb stay below the folder."""
+    secret = tmp_path / "secret"
+    secret.mkdir()
+    (secret / "ibdata1").write_bytes(bytes(4242))
+    (secret / "my.cnf").write_text("[mysqld]\nport=6666\n")
+    host.mysqld()
+    host.link("/etc/my.cnf", str(secret / "my.cnf"))
+    host.link("/etc/mysql/my.cnf", "../../../../../../../../../.." + str(secret / "my.cnf"))
+    host.link("/var/lib/mysql", str(secret))
+    climbing = f"--datadir=/../../../../../../../../..{secret}"
+    host.process(5, "/usr/sbin/mysqld", "mysqld", climbing)
+    (database,) = host.probe().report["databases"]
+    assert database["port"] == 3306
+    assert "4242" not in str(database)
+
+
+def test_link_loops_end(host: HostFolder) -> None:
+    """Links that lead to themselves are unreadable, not endless."""
+    host.mysqld()
+    host.link("/etc/my.cnf", "my.cnf")
+    host.link("/var/lib/mysql", "/var/lib/mysql/x")
+    assert "mysql-3306" in host.probe(timeout=20).databases
+
+
+def test_network_file_systems_are_not_touched(host: HostFolder) -> None:
+    """A data directory on NFS has no size, and a warning says why; inside one, it is left out."""
+    host.mysqld()
+    host.text(
+        "/proc/mounts",
+        "/dev/root / ext4 rw 0 0\nfiler:/v /mnt/my\\040data nfs4 rw 0 0\n"
+        "gluster /srv/b/backup fuse.glusterfs rw 0 0\n",
+    )
+    host.sparse("/mnt/my data/ibdata1", 5000)
+    host.sparse("/srv/b/ibdata1", 10)
+    host.sparse("/srv/b/backup/huge", 10**9)
+    host.process(5, "/usr/sbin/mysqld", "mysqld", "--datadir=/mnt/my data", "--port=1111")
+    host.process(6, "/usr/sbin/mysqld", "mysqld", "--datadir=/srv/b", "--port=2222")
+    ran = host.probe()
+    remote, local = ran.databases["mysql-1111"], ran.databases["mysql-2222"]
+    assert remote["data_dir"] == "/mnt/my data"
+    assert "data_size_bytes" not in remote
+    assert (local["data_size_bytes"], local["data_size_complete"]) == (10, False)
+    assert "/mnt/my data: on a network file system: not touched" in ran.warnings
+    assert "/srv/b/backup is on a network file system" in ran.warnings
+
+
+def test_huge_command_line(host: HostFolder) -> None:
+    """2 MB of command line are not kept."""
+    host.mysqld()
+    host.process(5, "/usr/sbin/mysqld", "mysqld", "--port=3310", "x" * 2_000_000)
+    ran = host.probe()
+    assert "mysql-3310" in ran.databases
+    assert len(ran.stdout) < 2000
+
+
+def test_names_cannot_forge_output(host: HostFolder) -> None:
+    """Newlines, escapes, direction marks and broken text in names come out as question marks."""
+    host.mysqld()
+    evil = "/srv/a\n\x1b[31m\u202e\x07"
+    host.sparse(evil + "/ibdata1", 1)
+    host.process(5, "/usr/sbin/mysqld", "mysqld", f"--datadir={evil}")
+    host.text("/proc/sys/kernel/hostname", b"\xff\xfe\x1b]0;x\x07")
+    ran = host.probe()
+    (database,) = ran.report["databases"]
+    assert database["data_dir"] == "/srv/a??[31m??"
+    assert ran.report["host"]["hostname"].isprintable()
+    assert "\x1b" not in host.probe("--pretty").stdout
+
+
+def test_fake_servers_do_not_crowd_out_the_real_one(host: HostFolder) -> None:
+    """Hundreds of processes called mysqld: the packaged one is still found."""
+    host.mysqld()
+    host.binary("/home/x/mysqld", "nothing")
+    for pid in range(100, 400):
+        host.process(pid, "/home/x/mysqld")
+    host.process(900, "/usr/sbin/mysqld", listens=((ANY_ADDRESS, 3306),))
+    ran = host.probe()
+    assert ran.databases["mysql-3306"]["status"] == "running"
+    assert len(ran.report["warnings"]) <= 20
+
+
+def test_garbage_in_proc(host: HostFolder) -> None:
+    """Unreadable, empty and nonsensical entries of /proc cost their own values only."""
+    host.mysqld()
+    host.process(5, "/usr/sbin/mysqld", listens=((ANY_ADDRESS, 3306),))
+    good = host.real("/proc/5/net/tcp").read_text()
+    host.text("/proc/5/net/tcp", "\0\n1 2 3 0A\n" + good + "zz: zz:zz 0 0A 0 0 0 0 0 0\n")
+    host.text("/proc/5/status", b"\xff\xff\nPPid:\t99999999999999999999\n")
+    host.text("/proc/5/net/tcp6", os.urandom(5000))
+    host.text("/proc/7", "a file")
+    host.real("/proc/8/fd").mkdir(parents=True)
+    host.link("/proc/9/exe", "/usr/sbin/mysqld")
+    host.text("/proc/cpuinfo", os.urandom(2000))
+    host.text("/var/lib/dpkg/status", os.urandom(2000))
+    found = host.probe().databases
+    assert found["mysql-3306"]["status"] == "running"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to become someone else")
+def test_without_privileges_it_says_what_it_cannot_see() -> None:
+    """As an ordinary user: a report, and a warning that others' processes are hidden."""
+    system = Path("/usr/bin/python3")
+    ran = run_probe(user=NOBODY, python=str(system) if system.exists() else sys.executable)
+    if ran.code and "denied" in ran.stderr:
+        pytest.skip("this checkout cannot be read by others")
+    assert ran.code == 0
+    assert "run as root" in ran.warnings
+
+
+def test_a_port_alone_is_no_database(host: HostFolder) -> None:
+    """Something that listens on 3306 is not MySQL because of that; nothing connects to find out."""
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+        server.setblocking(False)
+        run_probe()
+        with pytest.raises(BlockingIOError):
+            server.accept()
+    host.process(5, "/usr/bin/nc", listens=((ANY_ADDRESS, 3306),))
+    assert host.probe().report["databases"] == []
