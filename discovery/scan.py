@@ -41,7 +41,7 @@ from discovery.report import parse_report
 
 _log = logging.getLogger(__name__)
 
-_FIRST_LOOKS_SECONDS = (2.5, 4.0, 7.0, 10.0)
+_FIRST_LOOKS_SECONDS = (3.0, 5.0, 8.0, 12.0)
 _LATER_LOOKS_SECONDS = 15.0
 _DOWNLOAD_SECONDS = 60
 

@@ -40,7 +40,7 @@ class Settings(BaseModel):
     script_bucket: Annotated[str | None, Field(alias="DISCOVERY_SCRIPT_BUCKET")] = None
     output_bucket: Annotated[str | None, Field(alias="DISCOVERY_OUTPUT_BUCKET")] = None
     command_timeout: Annotated[int, Field(alias="COMMAND_TIMEOUT", ge=30, le=3600)] = 60
-    scope_workers: Annotated[int, Field(alias="DISCOVERY_SCOPE_WORKERS", ge=1, le=64)] = 8
+    scope_workers: Annotated[int, Field(alias="DISCOVERY_SCOPE_WORKERS", ge=1, le=64)] = 16
     lease_seconds: Annotated[int, Field(alias="DISCOVERY_LEASE_SECONDS", ge=2, le=3600)] = 60
     gone_ttl_days: Annotated[int, Field(alias="DISCOVERY_GONE_TTL_DAYS", ge=1, le=3650)] = 90
     environment_tags: Annotated[tuple[str, ...], Field(alias="DISCOVERY_ENVIRONMENT_TAGS")] = (

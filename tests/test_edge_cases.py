@@ -33,8 +33,6 @@ from discovery.sandbox import Sandbox
 from discovery.sandbox.estate import Account, EstateHost
 from tests.tables import empty_tables
 
-pytestmark = pytest.mark.xdist_group("whole-estate")
-
 
 @dataclass(frozen=True)
 class Outcome:

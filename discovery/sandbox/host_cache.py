@@ -8,13 +8,32 @@ past them for each new file.
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
+import stat
 import tempfile
 from functools import cache
 from pathlib import Path
 
 from discovery.sandbox.estate_model import EstateHost
 from discovery.sandbox.hostfolder import build_host
+
+
+def private_store() -> Path | None:
+    """A folder of this user's that outlives the sandbox; None where somebody else holds its name.
+
+    In the temporary directory, not in the checkout: the hosts' sparse files add up to terabytes for
+    a backup or a copy that fills their holes.
+    """
+    user = os.getuid() if hasattr(os, "getuid") else 0
+    store = Path(tempfile.gettempdir()) / f"database-discovery-hosts-{user}"
+    try:
+        store.mkdir(mode=0o700)
+    except FileExistsError:
+        status = store.lstat()
+        if not stat.S_ISDIR(status.st_mode) or status.st_uid != user or status.st_mode & 0o077:
+            return None
+    return store
 
 
 def cached_host(host: EstateHost, store: Path) -> Path:

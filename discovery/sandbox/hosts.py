@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import os
-import shutil
 from pathlib import Path
-from threading import Lock
 from typing import Any
 
 from moto.ec2.models import ec2_backends
 
 from discovery.sandbox.estate_model import Behaviour, EstateHost
-from discovery.sandbox.hostfolder import build_host
+from discovery.sandbox.host_cache import cached_host
 
 AGENT_VERSION = "3.3.1611.0"
 
@@ -24,7 +22,7 @@ class SandboxHost:
     starts.
     """
 
-    def __init__(self, spec: EstateHost, folders: Path) -> None:
+    def __init__(self, spec: EstateHost, store: Path) -> None:
         self.spec = spec
         self.account_id = spec.account_id
         self.region = spec.region
@@ -35,9 +33,7 @@ class SandboxHost:
         self.output: str | None = None
         self.error_output = ""
         self.exit_code = 0
-        self._folder = folders / spec.instance_id
-        self._built = False
-        self._lock = Lock()
+        self._store = store
 
     @property
     def is_this_machine(self) -> bool:
@@ -46,14 +42,10 @@ class SandboxHost:
 
     @property
     def folder(self) -> Path:
-        """What looks like `/` there; built when it is first asked for."""
+        """What looks like `/` there, to be read only; built when it is first asked for."""
         if self.spec.root is not None:
             return Path(self.spec.root)
-        with self._lock:
-            if not self._built:
-                build_host(self.spec, self._folder)
-                self._built = True
-        return self._folder
+        return cached_host(self.spec, self._store)
 
     @property
     def has_python(self) -> bool:
@@ -61,12 +53,8 @@ class SandboxHost:
         return self.is_this_machine or os.path.lexists(self.folder / "usr/bin/python3")
 
     def rebuild(self, spec: EstateHost) -> None:
-        """Make the folder anew from another description of the same host."""
-        with self._lock:
-            if self._built:
-                shutil.rmtree(self._folder)
-            self.spec = spec
-            self._built = False
+        """From now on it looks as another description of the same host says."""
+        self.spec = spec
 
     @property
     def state(self) -> str:

@@ -22,6 +22,7 @@ from discovery.sandbox.answers import output_prefix
 from discovery.sandbox.commands import Command, Dispatcher, Invocation
 from discovery.sandbox.estate import load_estate, this_machine
 from discovery.sandbox.estate_model import Estate
+from discovery.sandbox.host_cache import private_store
 from discovery.sandbox.hosts import SandboxHost
 from discovery.sandbox.provision import provision, reset_moto
 from discovery.sandbox.ssm import SystemsManager
@@ -183,10 +184,9 @@ class Sandbox:
         self._clients: dict[tuple[str, str, str], Any] = {}
         self._clients_lock = Lock()
         self._keys: dict[tuple[str, str | None], str] = {}
-        hosts = Path(self._scratch.name) / "hosts"
-        hosts.mkdir()
         self.work_folder.mkdir()
-        self._hosts = {one.instance_id: SandboxHost(one, hosts) for one in self.estate.hosts()}
+        store = private_store() or Path(self._scratch.name) / "hosts"
+        self._hosts = {one.instance_id: SandboxHost(one, store) for one in self.estate.hosts()}
         agent = Agent(self.work_folder, self._instance_s3)
         self._dispatcher = Dispatcher(agent, self._speed, os.cpu_count() or 1, self._upload)
         accounts = {one.id for one in self.estate.accounts} | {self.estate.management_account}

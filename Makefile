@@ -1,0 +1,69 @@
+# Needs make and Python 3.11 or later; no root, no AWS account. Everything it makes stays in this folder.
+#
+#   make demo    a local AWS estate, its first discovery, and the dashboard       (ARGS="--port 8600")
+#   make test    all tests                                                       (ARGS="-k scan")
+#   make check   lint, format, types
+#   make bench   benchmarks
+#   make lock    pin requirements.txt and requirements-dev.txt anew
+#   make clean   remove .venv and all caches
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-input
+COMPILE := $(BIN)/pip-compile --quiet --upgrade --strip-extras --no-header --annotation-style=line \
+	--no-emit-index-url --no-emit-trusted-host --no-emit-find-links
+
+TYPED := dashboard.py discovery lambda pages ssm tests $(wildcard benchmarks/*.py)
+
+# The newest Python that the pinned packages are tested with; PYTHON=/path/to/python chooses another.
+PYTHON ?= $(shell for candidate in python3.13 python3.12 python3.11 python3 python; do \
+	$$candidate -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+	&& echo $$candidate && break; done)
+
+.PHONY: help demo test check bench lock clean
+
+help:
+	@sed -n 's/^#   //p' Makefile
+
+demo: $(VENV)/.runtime
+	@$(BIN)/python -m discovery demo $(ARGS)
+
+test: $(VENV)/.dev
+	$(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)
+
+check: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy --explicit-package-bases $(TYPED)
+
+bench: $(VENV)/.dev
+	@for benchmark in benchmarks/*.py; do \
+		echo "$$benchmark"; $(BIN)/python $$benchmark || exit 1; done
+
+lock: $(VENV)/.dev
+	$(COMPILE) --output-file=requirements.txt requirements.in
+	$(COMPILE) --output-file=requirements-dev.txt requirements-dev.in
+
+clean:
+	rm -rf "$${TMPDIR:-/tmp}/database-discovery-hosts-$$(id -u)"
+	rm -rf $(VENV) build .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# --- the virtual environment: a stamp file for each set of requirements ---
+
+$(BIN)/python:
+	@test -n "$(PYTHON)" || { echo "error: no Python 3.11 or later was found on PATH." >&2; \
+		echo "Install one, or name it: make PYTHON=/path/to/python3" >&2; exit 2; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "error: PYTHON=$(PYTHON) is not Python 3.11 or later." >&2; exit 2; }
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.runtime: requirements.txt | $(BIN)/python
+	@echo "Installing dependencies into $(VENV) (700 MB, once)" >&2
+	@$(PIP) -r requirements.txt
+	@touch $@
+
+$(VENV)/.dev: requirements-dev.txt $(VENV)/.runtime
+	@echo "Installing test and lint tools into $(VENV) (200 MB, once)" >&2
+	@$(PIP) -r requirements.txt -r requirements-dev.txt
+	@touch $@

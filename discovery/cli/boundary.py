@@ -1,0 +1,98 @@
+"""Where errors become what a user reads: one line, a hint, an exit code."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+import tempfile
+import traceback
+from types import FrameType
+from typing import IO, Any
+
+import click
+
+from discovery.errors import ConfigurationError, DiscoveryError, RequestError
+from discovery.text import printable
+
+EXIT_USAGE = 2
+EXIT_FAILED = 3
+EXIT_INTERRUPTED = 130
+
+
+class CommandFailed(click.ClickException):
+    """Ends the command with a message, a hint and exit code 3."""
+
+    exit_code = EXIT_FAILED
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        """Print the message and the hint on stderr."""
+        click.echo(f"error: {printable(self.message)}", file=file, err=file is None)
+        if self.hint:
+            click.echo(f"  {printable(self.hint)}", file=file, err=file is None)
+
+
+class WronglyUsed(CommandFailed):
+    """Ends the command with a message, a hint and exit code 2."""
+
+    exit_code = EXIT_USAGE
+
+
+class Commands(click.Group):
+    """The group of all commands. Lists them in the order in which they were added."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  click's signature
+        """The order in which a new user meets them, instead of the alphabet's."""
+        return list(self.commands)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; every failure leaves as an exit code and text that a user can read."""
+        try:
+            return super().invoke(ctx)
+        except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
+            raise
+        except KeyboardInterrupt:
+            ctx.exit(EXIT_INTERRUPTED)
+        except Exception as error:
+            if ctx.params.get("debug"):
+                raise
+            raise _failed(error) from error
+
+
+def _failed(error: Exception) -> CommandFailed:
+    if isinstance(error, ConfigurationError | RequestError):
+        return WronglyUsed(str(error), hint=error.hint)
+    if isinstance(error, DiscoveryError):
+        return CommandFailed(str(error), hint=error.hint)
+    with tempfile.NamedTemporaryFile(
+        "w", prefix="database-discovery-", suffix=".log", delete=False, encoding="utf-8"
+    ) as log:
+        traceback.print_exception(error, file=log)
+    return CommandFailed(
+        f"unexpected {type(error).__name__}: {error}",
+        hint=f"This is a defect: please report it with {log.name}",
+    )
+
+
+def set_up(*, debug: bool) -> None:
+    """Log to stderr, and let SIGTERM end a command the way Ctrl-C does: with its cleaning up."""
+    logging.basicConfig(format="%(levelname)s %(name)s: %(message)s", handlers=[_Stderr()])
+    logging.getLogger("discovery").setLevel(logging.DEBUG if debug else logging.WARNING)
+    if not debug:  # what it logs, with tracebacks, is raised too, and told in the product's words
+        logging.getLogger("botocore").setLevel(logging.CRITICAL)
+    signal.signal(signal.SIGTERM, _interrupt)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:  # noqa: ARG001  signal's signature
+    raise KeyboardInterrupt
+
+
+class _Stderr(logging.Handler):
+    """Writes to what stderr is at that moment: a live progress display puts itself in its place."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        sys.stderr.write(printable(self.format(record)) + "\n")
