@@ -1,0 +1,103 @@
+"""Who may do what: sign-in claims -> role. Pure; the pages hand in what Streamlit knows.
+
+With sign-in configured (`[auth]` in secrets.toml, see `st.login`), roles come from a claim:
+
+    [roles]
+    claim = "groups"                      # default
+    admin = ["database-discovery-admins"] # values of the claim that make an admin
+    viewer = ["architects"]               # optional; without it everyone who signs in is a viewer
+
+Without sign-in everyone is a viewer, and an admin only in the sandbox.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from discovery.errors import ConfigurationError
+
+
+class Role(StrEnum):
+    """A viewer reads; an admin also starts and cancels runs."""
+
+    VIEWER = "viewer"
+    ADMIN = "admin"
+
+    def covers(self, needed: Role) -> bool:
+        """Whether this role may do what `needed` may."""
+        return self is Role.ADMIN or needed is Role.VIEWER
+
+
+@dataclass(frozen=True, slots=True)
+class AccessRules:
+    """`viewers` is None when everyone who signs in may read."""
+
+    sign_in: bool
+    sandbox: bool
+    claim: str = "groups"
+    admins: frozenset[str] = frozenset()
+    viewers: frozenset[str] | None = None
+
+
+def access_rules(secrets: Mapping[str, object], *, sandbox: bool) -> AccessRules:
+    """The rules that `secrets` (the content of secrets.toml) and the sandbox setting make.
+
+    Raises ConfigurationError naming the entry that is not what it should be.
+    """
+    roles = secrets.get("roles", {})
+    if not isinstance(roles, Mapping):
+        raise ConfigurationError(f"roles={roles!r} in secrets.toml is not a section")
+    claim = roles.get("claim", "groups")
+    if not isinstance(claim, str) or not claim:
+        raise ConfigurationError(f"roles.claim={claim!r} in secrets.toml is not a claim's name")
+    viewers = _names(roles, "viewer") if "viewer" in roles else None
+    return AccessRules("auth" in secrets, sandbox, claim, _names(roles, "admin"), viewers)
+
+
+def _names(roles: Mapping[str, object], key: str) -> frozenset[str]:
+    values = roles.get(key, [])
+    if not isinstance(values, list | tuple) or not all(isinstance(name, str) for name in values):
+        raise ConfigurationError(
+            f"roles.{key}={values!r} in secrets.toml is not a list of texts",
+            hint=f'Write it as {key} = ["name of a group"].',
+        )
+    return frozenset(values)
+
+
+def role_of(rules: AccessRules, claims: Mapping[str, object] | None, now: datetime) -> Role | None:
+    """The role of the visitor whose identity token holds `claims`; None means no entry.
+
+    `claims` is None for a visitor who has not signed in. A token past its `exp` counts as not
+    signed in: Streamlit keeps its cookie for 30 days and leaves this check to the application
+    (https://docs.streamlit.io/develop/api-reference/user/st.user).
+    """
+    if not rules.sign_in:
+        return Role.ADMIN if rules.sandbox else Role.VIEWER
+    if claims is None or _expired(claims, now):
+        return None
+    held = claims.get(rules.claim)
+    values = {value for value in (held if isinstance(held, list) else [held]) if _is_name(value)}
+    if values & rules.admins:
+        return Role.ADMIN
+    if rules.viewers is None or values & rules.viewers:
+        return Role.VIEWER
+    return None
+
+
+def _is_name(value: object) -> bool:
+    return isinstance(value, str)
+
+
+def _expired(claims: Mapping[str, object], now: datetime) -> bool:
+    expires = claims.get("exp")
+    return isinstance(expires, int | float) and expires <= now.timestamp()
+
+
+def seen_as(role: Role | None, wanted: str | None) -> Role | None:
+    """`role`, or a lower one that the visitor asked to see the pages as. Never a higher one."""
+    if role is Role.ADMIN and wanted == Role.VIEWER:
+        return Role.VIEWER
+    return role

@@ -1,0 +1,220 @@
+"""What a person does with the dashboard, in a real browser, on the whole product."""
+
+from __future__ import annotations
+
+import csv
+import re
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from discovery.aws.inventory import Inventory
+from discovery.aws.session import Aws
+from discovery.model import DatabaseRecord
+from discovery.query import Filter, select
+from discovery.sandbox import Sandbox
+from discovery.sandbox.hosts import SandboxHost
+from discovery.settings import Settings
+from tests.browser.conftest import TIMEOUT_MS, serving
+from tests.view.estate import database
+
+pytestmark = pytest.mark.xdist_group("browser")
+expect.set_options(timeout=TIMEOUT_MS)
+HOSTILE = "<script>document.title='owned'</script> **b** http://evil.example"
+
+
+def known(settings: Settings, where: Filter) -> tuple[DatabaseRecord, ...]:
+    """What the inventory holds."""
+    return select(Inventory(Aws(settings)).all_records(), where)
+
+
+def open_page(page: Page, address: str, title: str) -> None:
+    """Open an address and wait until the page is drawn."""
+    page.goto(address)
+    expect(page.get_by_role("heading", name=title, exact=True)).to_be_visible()
+
+
+def shows_count(page: Page, count: int) -> None:
+    """Wait until the Databases page says that it shows `count` databases."""
+    expect(page.get_by_text(re.compile(rf"^{count:,} of [\d,]+ databases"))).to_be_visible()
+
+
+def cells(page: Page, text: str | None = None) -> Locator:
+    """The cells of the table with this text. The table is drawn on a canvas, which holds its texts
+    for those who hear it."""
+    found = page.locator("[data-testid=stDataFrame] [role=gridcell]")
+    return found.filter(has_text=re.compile(rf"^{re.escape(text)}$")) if text else found
+
+
+def choose(page: Page, filter_key: str, option: str) -> None:
+    """Choose an option of a filter."""
+    page.locator(f".st-key-{filter_key} input").click()
+    page.get_by_role("option", name=option, exact=True).click()
+    page.keyboard.press("Escape")
+
+
+def test_filter_and_download(page: Page, server: str, settings: Settings, tmp_path: Path) -> None:
+    """A reader opens the dashboard, filters, sees the table change, and downloads just that."""
+    everything = known(settings, Filter())
+    wanted = known(settings, Filter(engines=frozenset({"postgresql"})))
+    open_page(page, server, "Overview")
+    page.get_by_role("link", name="Databases", exact=True).click()
+    shows_count(page, len(everything))
+    expect(cells(page, "MySQL").first).to_be_attached()
+
+    choose(page, "databases-engine", "PostgreSQL")
+
+    shows_count(page, len(wanted))
+    assert parse_qs(urlsplit(page.url).query) == {"engine": ["postgresql"]}
+    expect(cells(page, "MySQL")).to_have_count(0)
+    expect(cells(page, "PostgreSQL").first).to_be_attached()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download CSV").click()
+    file = tmp_path / "databases.csv"
+    download.value.save_as(file)
+    with file.open(encoding="utf-8", newline="") as lines:
+        rows = list(csv.DictReader(lines))
+    assert {(row["Instance"], row["Database"]) for row in rows} == {
+        (record.instance_id, record.db_id) for record in wanted
+    }
+
+
+def test_back_takes_a_filter_back(page: Page, server: str, settings: Settings) -> None:
+    """A filter is a step in the browser's history: back shows what was shown before."""
+    open_page(page, f"{server}/databases?engine=mysql", "Databases")
+    mysql = known(settings, Filter(engines=frozenset({"mysql"})))
+    shows_count(page, len(mysql))
+    choose(page, "databases-status", "installed")
+    shows_count(page, sum(record.status == "installed" for record in mysql))
+    page.go_back()
+    shows_count(page, len(mysql))
+
+
+def test_a_click_on_a_bar_filters(page: Page, server: str, settings: Settings) -> None:
+    """A click on an engine's bar leads to its databases."""
+    open_page(page, server, "Overview")
+    page.locator(".st-key-engines .bars .point").first.click(force=True)
+    page.wait_for_url(re.compile(r"/databases\?engine="))
+    (engine,) = parse_qs(urlsplit(page.url).query)["engine"]
+    shows_count(page, len(known(settings, Filter(engines=frozenset({engine})))))
+
+
+def test_nothing_found_can_be_undone(page: Page, server: str, settings: Settings) -> None:
+    """A filter that matches nothing says so, and one click shows everything again."""
+    open_page(page, f"{server}/databases?q=no-such-database", "Databases")
+    expect(page.get_by_text("No database matches these filters.")).to_be_visible()
+    page.get_by_role("button", name="Reset all filters").click()
+    shows_count(page, len(known(settings, Filter())))
+
+
+def test_a_broken_link_says_so(page: Page, server: str) -> None:
+    """A value that does not exist is told, not passed over."""
+    open_page(page, f"{server}/databases?status=dead", "Databases")
+    expect(page.get_by_text("no such status")).to_be_visible()
+
+
+def test_a_hostile_record_is_text(page: Page, discovered: Sandbox, settings: Settings) -> None:
+    """Markup in what a host reports is shown as text: in the table, in charts, and in full."""
+    account, region = known(settings, Filter())[0].account_id, settings.home_region
+    hostile = database(
+        account_id=account,
+        region=region,
+        run_id="99999999T999999Z-ffffff",
+        instance_id="i-0bad0bad0bad0bad0",
+        instance_name=HOSTILE,
+        engine="<b>evil</b>",
+        db_id="evil-1",
+        version=HOSTILE,
+        data_dir=HOSTILE,
+        evidence={"version": HOSTILE},
+        tags={HOSTILE: HOSTILE},
+    )
+    inventory = Inventory(Aws(settings))
+    inventory.put(hostile)
+    try:
+        with serving(discovered) as address:
+            open_page(page, address, "Overview")
+            expect(page.get_by_text("<b>evil</b>").first).to_be_visible()
+            record = f"{account}%2Fi-0bad0bad0bad0bad0%23evil-1"
+            open_page(page, f"{address}/databases?record={record}", "Databases")
+            drawer = page.get_by_role("dialog")
+            expect(drawer.get_by_text(HOSTILE).first).to_be_visible()
+            assert page.get_by_role("link", name="evil.example").count() == 0
+            assert page.title() != "owned"
+            assert page.locator("b", has_text="evil").count() == 0
+    finally:
+        inventory.delete(hostile, hostile.run_id)
+
+
+def test_a_rescan_is_watched_and_its_find_is_seen(
+    page: Page, server: str, growing_host: SandboxHost, sandbox: Sandbox
+) -> None:
+    """An admin starts a rescan of an account, watches it, in a second tab too, and sees the
+    database that has come since."""
+    spec = next(
+        one for one in sandbox.estate.hosts() if one.instance_id == growing_host.instance_id
+    )
+    new = spec.databases[1]
+    open_page(page, f"{server}/databases?q={spec.instance_id}", "Databases")
+    shows_count(page, 1)
+    growing_host.rebuild(spec)
+    growing_host.delay_seconds = 60.0  # simulated: 6 s of a run to watch
+
+    open_page(page, f"{server}/rescan", "Rescan")
+    page.get_by_text("Accounts and regions", exact=True).click()
+    choose(page, "accounts", spec.account_id)
+    page.get_by_role("button", name="Start run").click()
+
+    progress = "Run in progress"
+    expect(page.get_by_role("heading", name=progress)).to_be_visible()
+    expect(page.get_by_text(re.compile(r"\d of \d account regions"))).to_be_visible()
+    expect(page.get_by_role("button", name="Start run")).to_be_disabled()
+    other = page.context.new_page()
+    open_page(other, f"{server}/rescan", "Rescan")
+    expect(other.get_by_role("heading", name=progress)).to_be_visible()
+    expect(page.get_by_role("heading", name=progress)).to_be_hidden(timeout=120_000)
+    expect(cells(page, "dashboard").first).to_be_attached()
+
+    open_page(page, f"{server}/databases?q={spec.instance_id}", "Databases")
+    shows_count(page, 2)
+    expect(cells(page, new.version).first).to_be_attached()
+
+
+def test_a_viewer_is_refused_first_thing_on_a_fresh_server(page: Page, discovered: Sandbox) -> None:
+    """Where nobody is an admin, the admin page's address, opened first of all, shows a refusal."""
+    with serving(discovered, DISCOVERY_SANDBOX="") as address:
+        open_page(page, f"{address}/rescan", "Not allowed")
+        expect(page.get_by_role("button", name="Start run")).to_have_count(0)
+        expect(page.get_by_text("Page not found")).to_have_count(0)
+        expect(page.get_by_role("link", name="Rescan")).to_have_count(0)
+        expect(page.get_by_text("View as")).to_have_count(0)
+
+
+def test_an_admin_can_see_the_pages_as_a_viewer(page: Page, server: str) -> None:
+    """In the sandbox, a link can show what viewers see; switching back brings the page back."""
+    open_page(page, f"{server}/rescan?as=viewer", "Not allowed")
+    expect(page.get_by_role("link", name="Rescan")).to_have_count(0)
+    page.get_by_role("radio", name="admin").click()
+    expect(page.get_by_role("heading", name="Rescan", exact=True)).to_be_visible()
+
+
+@pytest.mark.parametrize("path", ["", "databases", "coverage", "rescan"])
+def test_pages_fit_a_narrow_window(page: Page, server: str, path: str) -> None:
+    """At 768 wide no page scrolls sideways."""
+    page.set_viewport_size({"width": 768, "height": 1000})
+    open_page(page, f"{server}/{path}", path.capitalize() or "Overview")
+    page.wait_for_load_state("networkidle")
+    wide = "[...document.querySelectorAll('[data-testid=stMain], body')]"
+    assert page.evaluate(f"{wide}.every(one => one.scrollWidth <= one.clientWidth)")
+
+
+def test_pages_ask_no_other_server(page: Page, server: str) -> None:
+    """Nothing is fetched from elsewhere: the dashboard works where there is no internet."""
+    asked: set[str] = set()
+    page.on("request", lambda request: asked.add(urlsplit(request.url).netloc))
+    for path, title in (("", "Overview"), ("/databases", "Databases"), ("/coverage", "Coverage")):
+        open_page(page, server + path, title)
+        page.wait_for_load_state("networkidle")
+    assert asked - {""} == {urlsplit(server).netloc}
