@@ -387,6 +387,22 @@ def test_demo_is_ready_and_leaves_nothing_behind() -> None:
     assert not [pid for pid in children if _alive(pid)]
 
 
+def test_demo_that_is_stopped_early_ends_cleanly() -> None:
+    """SIGTERM during the first discovery: exit code 0, no traceback, no sandbox left."""
+    with started("demo", "--no-browser", "--port", "0") as process:
+        assert process.stderr
+        assert any("discovering" in line for line in process.stderr)
+        children = _children(process.pid)
+        time.sleep(1)
+        process.send_signal(signal.SIGTERM)
+        stdout, stderr = process.communicate(timeout=40)
+    assert process.returncode == 0, stderr
+    assert not stdout
+    assert "Traceback" not in stderr
+    assert children
+    assert not [pid for pid in children if _alive(pid)]
+
+
 def test_demo_that_is_killed_takes_its_sandbox_with_it() -> None:
     """The sandbox does not outlive a demo that had no chance to stop it."""
     with started("demo", "--no-browser", "--port", "0") as process:

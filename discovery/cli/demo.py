@@ -12,7 +12,6 @@ import webbrowser
 import click
 
 from discovery.cli.local_aws import LocalAws, enter
-from discovery.errors import DiscoveryError
 from discovery.model import RunRecord, RunStatus
 from discovery.settings import load_settings
 
@@ -51,7 +50,8 @@ def demo(port: int | None, browser: bool) -> None:
         def announce(url: str) -> None:
             run = first.finished()
             if run is None:
-                os.kill(os.getpid(), signal.SIGINT)  # ends `serve`; the error is raised below
+                if first.failed:
+                    os.kill(os.getpid(), signal.SIGINT)  # ends `serve`; the error is raised below
                 return
             _say(
                 f"found {run.databases:,} databases on {run.hosts_scanned:,} of "
@@ -88,8 +88,9 @@ class _FirstDiscovery:
 
     def __init__(self) -> None:
         self._cancelled = threading.Event()
+        self._stopped_early = False
         self._run: RunRecord | None = None
-        self._error: DiscoveryError | None = None
+        self._error: Exception | None = None
         self._thread = threading.Thread(target=self._discover, name="first discovery", daemon=True)
         self._thread.start()
 
@@ -99,8 +100,13 @@ class _FirstDiscovery:
         _say("discovering databases")
         try:
             self._run = run_discovery(load_settings(), trigger="demo", cancelled=self._cancelled)
-        except DiscoveryError as error:
+        except Exception as error:  # told by the main thread: see `raise_error`
             self._error = error
+
+    @property
+    def failed(self) -> bool:
+        """Whether the run ended with an error, other than one of being stopped."""
+        return self._error is not None and not self._cancelled.is_set()
 
     def finished(self) -> RunRecord | None:
         """The run once it is stored; None when it failed or was cancelled."""
@@ -110,10 +116,11 @@ class _FirstDiscovery:
 
     def stop(self) -> None:
         """Cancel the run if it goes on, and give it time to say so while its AWS still answers."""
+        self._stopped_early = self._thread.is_alive()
         self._cancelled.set()
         self._thread.join(_CANCEL_SECONDS)
 
     def raise_error(self) -> None:
-        """Raise what ended the run, if anything did."""
-        if self._error:
+        """Raise what ended the run, if anything but `stop` did. Call after `stop`."""
+        if self._error and not self._stopped_early:
             raise self._error

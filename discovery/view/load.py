@@ -81,16 +81,14 @@ class Tables:
     def snapshot(self) -> Snapshot:
         """The newest snapshot; the one before it while another visitor's request loads the next."""
         runs = tuple(self.store.recent_runs(RUNS_SHOWN))
-        if self._snapshot is not None and not self._is_due(runs):
-            return self._snapshot
-        if not self._loading.acquire(blocking=self._snapshot is None):
-            assert self._snapshot is not None  # noqa: S101  else the lock would have been waited for
-            return self._snapshot
+        known = self._snapshot
+        if known is not None and not self._is_due(runs):
+            return known
+        if not self._loading.acquire(blocking=known is None):
+            return known or self.snapshot()
         try:
-            if self._snapshot is None or self._is_due(runs):
-                self._load(runs)
-            assert self._snapshot is not None  # noqa: S101  _load has just set it
-            return self._snapshot
+            known = self._snapshot
+            return self._load(runs) if known is None or self._is_due(runs) else known
         finally:
             self._loading.release()
 
@@ -104,7 +102,7 @@ class Tables:
         going_on = bool(runs) and runs[0].status is RunStatus.RUNNING
         return not going_on or time.monotonic() >= self._next_load
 
-    def _load(self, runs: tuple[RunRecord, ...]) -> None:
+    def _load(self, runs: tuple[RunRecord, ...]) -> Snapshot:
         began = time.monotonic()
         records = tuple(self._inventory.all_records())
         scopes = tuple(self.store.latest_scopes())
@@ -112,11 +110,13 @@ class Tables:
             record.account_id for record in records
         }
         hosts = tuple(self.store.host_records(sorted(accounts)))
-        self._snapshot = Snapshot(records, hosts, scopes, runs, datetime.now(UTC))
+        snapshot = Snapshot(records, hosts, scopes, runs, datetime.now(UTC))
+        self._snapshot = snapshot
         self._state = _state(runs)
         took = time.monotonic() - began
         interval = max(_SHORTEST_INTERVAL, took / _SHARE_OF_TIME_SPENT_LOADING)
         self._next_load = time.monotonic() + interval
+        return snapshot
 
 
 def _state(runs: tuple[RunRecord, ...]) -> object:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 
 import pandas as pd
@@ -23,9 +24,8 @@ COLOURS: dict[State, str] = {"good": "", "warning": "#8a5a00", "bad": "#ad2c2c",
 
 def shown(frame: pd.DataFrame) -> list[list[str]]:
     """The texts a reader sees."""
-    style = styled(frame, NOW, COLOURS)
-    body = style._translate(False, False, blank="") if style._compute() else {}
-    return [[cell["display_value"] for cell in row if cell["type"] == "td"] for row in body["body"]]
+    lines = styled(frame, NOW, COLOURS).hide(axis="index").to_string(delimiter="\t").splitlines()
+    return [line.split("\t") for line in lines[1:]]
 
 
 def test_a_database_is_one_row_with_sortable_values() -> None:
@@ -55,10 +55,11 @@ def test_values_read_with_units() -> None:
 def test_only_states_that_need_a_look_have_a_colour() -> None:
     """Ended support is red, supported has no colour, and the word is there either way."""
     frame = frames.databases([database(), database(version="8.4.3")], Supports(TODAY))
-    style = styled(frame, NOW, COLOURS)._compute()
+    page = styled(frame, NOW, COLOURS).set_uuid("t").to_html()
     column = list(frame.columns).index("Support")
-    assert style.ctx[0, column] == [("color", "#ad2c2c")]
-    assert style.ctx[1, column] == []
+    assert re.search(rf"#T_t_row0_col{column}[^{{]*{{\s*color: #ad2c2c", page)
+    assert f"#T_t_row1_col{column}" not in page
+    assert ">Supported<" in page
 
 
 @pytest.mark.parametrize(
