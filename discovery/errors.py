@@ -24,6 +24,7 @@ class FailureKind(StrEnum):
     ASSUME_ROLE_DENIED = "assume_role_denied"
     REGION_DISABLED = "region_disabled"
     ACCESS_DENIED = "access_denied"
+    NO_CREDENTIALS = "no_credentials"
     THROTTLED = "throttled"
     AWS_UNAVAILABLE = "aws_unavailable"
     DOCUMENT_MISSING = "document_missing"
@@ -59,6 +60,9 @@ _HINTS: dict[FailureKind, str] = {
     FailureKind.ACCESS_DENIED: (
         "The spoke role lacks this permission: compare it with iam/spoke-account-role-policy.json "
         "and look for a service control policy that denies it."
+    ),
+    FailureKind.NO_CREDENTIALS: (
+        "No AWS credentials were found: sign in, set AWS_PROFILE, or run it with an instance role."
     ),
     FailureKind.THROTTLED: "AWS kept throttling the call: rescan this scope later.",
     FailureKind.AWS_UNAVAILABLE: (

@@ -20,6 +20,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+from streamlit.runtime.pages_manager import PagesManager
 from streamlit.starlette import App
 
 from discovery import api
@@ -67,6 +68,9 @@ def create_app(
             "browser.gatherUsageStats": False,
         },
     )
+    # Until the first st.navigation call Streamlit takes any folder named pages/ for pages of its
+    # own, and tells a fresh server's first visitor of /databases that there is no such page.
+    PagesManager.uses_pages_directory = False
     return app
 
 

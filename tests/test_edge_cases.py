@@ -31,6 +31,7 @@ from discovery.model import (
 from discovery.runner import run_discovery
 from discovery.sandbox import Sandbox
 from discovery.sandbox.estate import Account, EstateHost
+from tests.hosts import revive_hosts
 from tests.tables import empty_tables
 
 
@@ -88,6 +89,7 @@ def outcome(sandbox: Sandbox) -> Iterator[Outcome]:
         for name, value in sandbox.environment.items():
             patch.setenv(name, value)
         empty_tables(sandbox)
+        revive_hosts(sandbox)
         events: list[Event] = []
         run = run_discovery(sandbox.settings, trigger="test", watcher=events.append)
         records, hosts = stored(sandbox)

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from threading import Lock
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
 from discovery.errors import AwsError, FailureKind
 
@@ -53,6 +53,10 @@ def aws_errors() -> Iterator[None]:
         yield
     except ClientError as error:
         raise _translate(error) from error
+    except NoCredentialsError as error:
+        raise AwsError(
+            FailureKind.NO_CREDENTIALS, "aws", type(error).__name__, str(error)
+        ) from error
     except BotoCoreError as error:
         raise AwsError(
             FailureKind.AWS_UNAVAILABLE, "aws", type(error).__name__, str(error)

@@ -75,7 +75,7 @@ def count_line(records: Sequence[DatabaseRecord], shown: Snapshot, filters: UrlF
     hosts = len({record.instance_id for record in records})
     parts = [
         f"**{text.number(len(records))}** of {text.number(total)} databases",
-        f"{text.number(hosts)} hosts",
+        f"{text.number(hosts)} host" + ("" if hosts == 1 else "s"),
         text.size(size) + (f" and {text.number(unknown)} of unknown size" if unknown else ""),
     ]
     with st.container(horizontal=True, vertical_alignment="center"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from discovery import artefacts
 from discovery.sandbox import Sandbox
 from discovery.settings import ROOT, load_settings
+from tests.hosts import revive_hosts
 
 
 def test_ec2_lists_the_estates_hosts(sandbox: Sandbox) -> None:
@@ -39,6 +41,7 @@ def test_ec2_lists_the_estates_hosts(sandbox: Sandbox) -> None:
 
 def test_systems_manager_lists_registered_hosts_only(sandbox: Sandbox) -> None:
     """A host without agent is unknown to Systems Manager; a stopped one is ConnectionLost."""
+    revive_hosts(sandbox)
     for account in sandbox.estate.accounts:
         for region in sandbox.estate.regions:
             ssm = sandbox.client("ssm", account.id, region)
@@ -113,7 +116,7 @@ def test_one_sandbox_a_process(sandbox: Sandbox) -> None:
 
 def test_process_prints_its_exports_and_ends_with_its_stdin(tmp_path: Path) -> None:
     """`python -m discovery.sandbox --stop-with-parent` says one line when ready, stops by itself
-    when its parent's pipe closes, and takes its folder with it."""
+    when its parent's pipe closes, and leaves only the hosts' folders, for the next start."""
     child = subprocess.Popen(
         [sys.executable, "-m", "discovery.sandbox", "--stop-with-parent"],
         cwd=ROOT,
@@ -127,7 +130,7 @@ def test_process_prints_its_exports_and_ends_with_its_stdin(tmp_path: Path) -> N
     settings = load_settings(exports)
     assert settings.sandbox
     assert settings.endpoint_url == exports["AWS_ENDPOINT_URL"]
-    assert list(tmp_path.iterdir())
+    assert list(tmp_path.glob("discovery-sandbox-*"))
     rest, _ = child.communicate(timeout=20)
     assert (rest, child.returncode) == ("", 0)
-    assert not list(tmp_path.iterdir())
+    assert [one.name for one in tmp_path.iterdir()] == [f"database-discovery-hosts-{os.getuid()}"]
