@@ -182,6 +182,27 @@ def test_a_rescan_is_watched_and_its_find_is_seen(
     expect(cells(page, new.version).first).to_be_attached()
 
 
+def test_a_run_is_cancelled_after_a_reload(
+    page: Page, server: str, growing_host: SandboxHost
+) -> None:
+    """A run that nobody would wait for outlives a reload of its page, and ends when it is told."""
+    usual, growing_host.delay_seconds = growing_host.delay_seconds, 6000.0
+    try:
+        open_page(page, f"{server}/rescan", "Rescan")
+        page.get_by_text("Accounts and regions", exact=True).click()
+        choose(page, "accounts", growing_host.account_id)
+        page.get_by_role("button", name="Start run").click()
+        progress = page.get_by_role("heading", name="Run in progress")
+        expect(progress).to_be_visible()
+        page.reload()
+        expect(progress).to_be_visible()
+        page.get_by_role("button", name="Cancel run").click()
+        expect(progress).to_be_hidden()
+        expect(cells(page, "Cancelled").first).to_be_attached()
+    finally:
+        growing_host.delay_seconds = usual
+
+
 def test_a_viewer_is_refused_first_thing_on_a_fresh_server(page: Page, discovered: Sandbox) -> None:
     """Where nobody is an admin, the admin page's address, opened first of all, shows a refusal."""
     with serving(discovered, DISCOVERY_SANDBOX="") as address:
