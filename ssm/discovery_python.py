@@ -137,6 +137,7 @@ class Rule:
     data_files = ()  # type: Tuple[str, ...]  # open files, as they lie in the data directory
     data_places = ()  # type: Tuple[str, ...]
     keeps_data = True
+    works_in_data = False  # its working directory is where its data goes, even while there is none
     config_options = ("--config-file", "--config")  # type: Tuple[str, ...]
     config_extra = ""  # option for a file read besides the usual ones
     config_places = ()  # type: Tuple[str, ...]
@@ -209,7 +210,7 @@ def rules() -> "Tuple[Rule, ...]":
         config_places=("/etc/my.cnf", "/etc/mysql/my.cnf"),
         include=r"\s*!(include(?:dir)?)\s+(\S.*?)\s*$",
         groups=r"(mysqld|server|mysqld-\d+\.\d+|mariadbd?(-\d+\.\d+)?)$",
-        tls=("ssl_cert", "require_secure_transport"),
+        tls=("ssl_cert",),
         roles=(("master.info", "replica"), ("relay-log.info", "replica"),
                ("wsrep_cluster_address", "cluster member")),
         tested="MariaDB 10.11",
@@ -273,6 +274,7 @@ def rules() -> "Tuple[Rule, ...]":
         says=r"(\S*/)?redis-server(?![^\0]*\[sentinel\])(?!.*--sentinel)",
         packages=((r"redis(-server|-tools)?", "redis", None),),
         marks=((b"redis_version:", "redis", None),), text_versions=((b".", _NUMBER),),
+        works_in_data=True,
         data_options=("--dir",), data_keys=("dir",),
         data_marks=("dump.rdb", "appendonlydir", "appendonly.aof"),
         data_files=("appendonly.aof",),
@@ -347,7 +349,8 @@ def rules() -> "Tuple[Rule, ...]":
             other_ports=(11207,), data_places=("/opt/couchbase/var/lib/couchbase/data",),
         ),
         Rule(
-            "memcached", 11211, programs=("memcached",), keeps_data=False, ask=("-V",),
+            "memcached", 11211, tested="memcached 1.6",
+            programs=("memcached",), keeps_data=False, ask=("-V",),
             text_versions=((b"memcached ", rb"memcached (\d+\.\d+\.\d+)"),),
             port_options=("-p", "--port"), config_options=(),
         ),
@@ -390,7 +393,8 @@ def rules() -> "Tuple[Rule, ...]":
             config_also=("local.ini", "local.d/*.ini"), tls=("ssl.enable",), tls_default=False,
         ),
         Rule(
-            "clickhouse", 9000, programs=("clickhouse-server",), aliases=("clickhouse",),
+            "clickhouse", 9000, tested="ClickHouse 18.16",
+            programs=("clickhouse-server",), aliases=("clickhouse",),
             says=r"(\S*/)?clickhouse(-server\b|\0server\b)", ask=("server", "--version"),
             packages=((r"clickhouse-(common-static|server(-base|-common)?)", "clickhouse", None),),
             text_versions=(
@@ -405,7 +409,8 @@ def rules() -> "Tuple[Rule, ...]":
             tls_default=False,
         ),
         Rule(
-            "influxdb", 8086, programs=("influxd", "influxdb3"), ask=("version",),
+            "influxdb", 8086, tested="InfluxDB 1.6",
+            programs=("influxd", "influxdb3"), ask=("version",),
             packages=((r"influxdb\d?(-server|-core)?", "influxdb", None),), other_ports=(8088,),
             unit_name="influx", port_keys=("http.bind-address", "http-bind-address"),
             port_options=("--http-bind-address",),
@@ -427,14 +432,16 @@ def rules() -> "Tuple[Rule, ...]":
             config_places=("/etc/tidb/*.toml",), config_usual=False,
         ),
         Rule(
-            "etcd", 2379, programs=("etcd",), other_ports=(2380, 2381),
+            "etcd", 2379, tested="etcd 3.4",
+            programs=("etcd",), other_ports=(2380, 2381),
             port_options=("--listen-client-urls",), port_keys=("listen-client-urls",),
             data_keys=("data-dir",), data_marks=("member",), data_files=("member/snap/db",),
             data_places=("/var/lib/etcd", "/var/lib/etcd/*"),
             tls=("cert-file", "client-transport-security.cert-file"), tls_default=None,
         ),
         Rule(
-            "firebird", 3050, programs=("firebird", "fb_smp_server", "fbserver"),
+            "firebird", 3050, tested="Firebird 3.0, stopped",
+            programs=("firebird", "fb_smp_server", "fbserver"),
             packages=((r"firebird\d\.\d-server(-core)?", "firebird", None),), ask=(),
             text_versions=((b"Firebird", rb"[A-Z]{2}-[VT](\d+\.\d+\.\d+)\.\d+"),),
             port_options=("-p",), port_keys=("RemoteServicePort",),
@@ -1758,7 +1765,8 @@ def running_data_dir(
             return path, "usual place"
     if config.data:
         return config.data[0]
-    return (cwd, "working directory") if cwd in usual else None
+    at_work = cwd in usual or (rule.works_in_data and cwd != "/")
+    return (cwd, "working directory") if at_work else None
 
 
 def same_file(folder: Folder, one: str, other: str) -> bool:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
+import re
 from pathlib import Path
 
 import pytest
 
-from tests.probe.hostfolder import ANY_ADDRESS, HostFolder
+from discovery.model import ENGINE_LABELS
+from tests.probe.hostfolder import ANY_ADDRESS, PROBE, HostFolder
 
 
 @pytest.fixture
@@ -287,7 +290,7 @@ def test_published_port_by_docker_proxy(host: HostFolder) -> None:
     host.text("/proc/9/net/fib_trie", "  |-- 172.17.0.2\n")
     for pid, port, address in ((20, 1000, "172.17.0.9"), (21, 16379, "172.17.0.2")):
         host.process(
-            pid, "/usr/bin/docker-proxy", "docker-proxy", "-proto", "tcp", "-host-ip", "0.0.0.0",
+            pid, "/usr/bin/docker-proxy", "docker-proxy", "-proto", "tcp", "-host-ip", "127.0.0.1",
             "-host-port", str(port), "-container-ip", address, "-container-port", "6379",
         )  # fmt: skip
     (database,) = host.probe().report["databases"]
@@ -328,3 +331,21 @@ def test_what_planners_need(host: HostFolder) -> None:
     assert (database["owner"], database["memory_mb"]) == ("postgres", 200)
     assert database["started_at"] == "2026-02-04T10:01:00Z"
     assert (database["tls"], database["role"]) == (True, "standby")
+
+
+def test_the_reference_page_is_that_of_the_table() -> None:
+    """`ssm/engines.md` says what the rule table says."""
+    path = PROBE.parent / "make_reference.py"
+    spec = importlib.util.spec_from_file_location("make_reference", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    page = (PROBE.parent / "engines.md").read_text(encoding="utf-8")
+    assert page == module.page(), "run python ssm/make_reference.py"
+
+
+def test_every_row_of_the_table_has_a_name_and_a_colour() -> None:
+    """An engine that the probe reports is one that people see by its name."""
+    found = set(re.findall(r'^\s+(?:Rule\(\s*)?"([a-z0-9]+)",? \d+', PROBE.read_text(), re.M))
+    assert found - set(ENGINE_LABELS) == set()

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import os
 import shutil
 import subprocess
 import sys
+import zlib
 from pathlib import Path
 
 import pytest
@@ -80,8 +83,23 @@ def test_four_databases_fit_what_systems_manager_lists(host: HostFolder) -> None
         command = ("postgres", "-D", data, "-c", f"config_file={config}")
         listens = ((ANY_ADDRESS, port), ("0" * 32, port))
         host.process(pid, files, *command, cwd=data, listens=listens)
+        host.text(f"{data}/standby.signal", "")
+    host.text("/etc/passwd", "mysql:x:112:1::/:/bin/sh\n")
+    host.text("/proc/stat", "btime 1770199200\n")
+    for pid in range(8121, 8125):
+        status = host.real(f"/proc/{pid}/status")
+        status.write_text(status.read_text() + "Uid:\t112\t112\nVmRSS:\t 204800 kB\n")
+        host.text(f"/proc/{pid}/stat", f"{pid} (x) S " + "0 " * 18 + "6000 0 0\n")
     ran = host.probe()
     assert len(ran.databases) == 4
+    fields = set.intersection(*map(set, ran.databases.values()))
+    assert {"owner", "started_at", "memory_mb", "evidence", "listen"} <= fields
+    # What this folder cannot show, at its longest.
+    for record in ran.report["databases"]:
+        record.update(disk_free_mb=10**7, image="registry.example.com/databases/mysql:8.0.35")
+        record.update(published_port=13306, role="availability group", container="3f4e5d6c7b8a")
+    line = base64.b64encode(zlib.compress(json.dumps(ran.report).encode()))
+    assert len(line) <= 2400
     assert len(ran.stdout) <= 2500
 
 

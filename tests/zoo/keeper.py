@@ -121,7 +121,9 @@ class Running:
             said = re.search(self.server.says, asked.stdout, re.DOTALL)
             if said and self.pid:
                 found = said.groupdict()
-                return Said(found["version"], int(found["port"]), found.get("data"))
+                # Debian writes 1.6.7~rc0 for the release candidate that InfluxDB calls 1.6.7rc0.
+                version = found["version"].replace("~", "")
+                return Said(version, int(found["port"]), found.get("data"))
             time.sleep(0.2)
         raise AssertionError(
             f"{self.server.name} does not answer: {answer[-1500:]}\n{self._printed()}"

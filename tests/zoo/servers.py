@@ -142,8 +142,8 @@ def _influxdb(name: str) -> Server:
         start=("/usr/bin/influxd", "-config", "{home}/influxdb.conf"),
         ask=(*_IN_ITS_NETWORK, "curl", "-s", "http://127.0.0.1:{port}/query",
              "--data-urlencode", "q=show diagnostics"),
-        says=r'"name":"build".*?"values":\[\[[^]]*?"(?P<version>\d+\.\d+\.\d+)[^"]*"\]'
-             r'.*"name":"config-data".*?"values":\[\[[^]]*?"(?P<data>/[^"]*)/data"'
+        says=r'"name":"build".*?"values":\[\[[^]]*?"(?P<version>\d+\.\d+\.\d+[^"]*)"\]'
+             r'.*"name":"config-data".*?"values":\[\[[^]]*?"(?P<data>/[^"]*)"'
              r'.*"name":"config-httpd".*?"values":\[\[[^]]*?"127.0.0.1:(?P<port>\d+)"',
     )  # fmt: skip
 
