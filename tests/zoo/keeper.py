@@ -82,13 +82,13 @@ class Running:
         )
         drop = ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups", "--"]
         with (self.real / "out").open("wb") as out:
-            for command in server.prepare:
+            for preparation in server.prepare:
                 made = subprocess.run(
-                    [*drop, *self._filled(command)],
+                    [*drop, *self._filled(preparation)],
                     check=False, cwd="/", stdout=out, stderr=out, timeout=120,
                     env=environment | {"TMPDIR": str(self.real)},
                 )  # fmt: skip
-                assert made.returncode == 0, f"{command}\n{self._printed()}"
+                assert made.returncode == 0, f"{preparation}\n{self._printed()}"
             command = [*drop, *self._filled(server.start)]
             if server.isolated:
                 binds = server.binds or {"": "/srv"}
@@ -144,7 +144,9 @@ class Running:
             return
         try:
             if self.pid and process.poll() is None:
-                os.kill(self.pid, signal.SIGINT if "postgres" in self.server.user else signal.SIGTERM)
+                os.kill(
+                    self.pid, signal.SIGINT if "postgres" in self.server.user else signal.SIGTERM
+                )
             process.wait(20)
         except (ProcessLookupError, subprocess.TimeoutExpired):
             process.kill()
@@ -170,7 +172,9 @@ class Zoo:
 
     def stop(self, *engines: str) -> None:
         """Stop those of these engines, or all."""
-        which = [one for one in self.running.values() if not engines or one.server.engine in engines]
+        which = [
+            one for one in self.running.values() if not engines or one.server.engine in engines
+        ]
         with ThreadPoolExecutor(8) as pool:
             list(pool.map(Running.stop, which))
 

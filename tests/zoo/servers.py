@@ -27,7 +27,7 @@ class Server:
     link: str = ""  # a symbolic link that leads to the data directory, and is what the server gets
     prepare: tuple[tuple[str, ...], ...] = ()  # run as its user, before
     files: dict[str, str] = field(default_factory=dict)  # written into {real}
-    copies: dict[str, str] = field(default_factory=dict)  # name in {real} -> folder it is copied from
+    copies: dict[str, str] = field(default_factory=dict)  # name in {real} -> what it copies
     binds: dict[str, str] = field(default_factory=dict)  # name in {real} -> where it is mounted
     isolated: bool = False  # in PID, mount and network namespaces; {home} is then /srv
     environment: dict[str, str] = field(default_factory=dict)
@@ -181,11 +181,14 @@ def _firebird(name: str) -> Server:
         binds={"etc": "/etc/firebird/3.0", "data": "/var/lib/firebird/3.0", "lock": "/run"},
         environment={"FIREBIRD_LOCK": "/run", "FIREBIRD_TMP": "/run"},
         start=("/usr/sbin/firebird",),
-        ask=(*_IN_ITS_NETWORK, "sh", "-c", '. "$1"; fbsvcmgr "$0" -user SYSDBA -password '
-             '"$ISC_PASSWORD" info_server_version info_user_dbpath; echo "port $2"',
-             "127.0.0.1/{port}:service_mgr", "/etc/firebird/3.0/SYSDBA.password", "{port}"),
-        says=r"LI-V(?P<version>\d+\.\d+\.\d+).*: (?P<data>/[^\n]*)/system/security3.fdb"
-             r".*port (?P<port>\d+)",
+        ask=(*_IN_ITS_NETWORK, "sh", "-c", '. "$1"; export ISC_USER=SYSDBA ISC_PASSWORD; '
+             'fbsvcmgr "$0:service_mgr" info_server_version; file=$2; '
+             'echo "create database \'$0:$file\'; exit;" | isql-fb -q; '
+             'echo "select \'port $3\', mon\\$database_name from mon\\$database;" | '
+             'isql-fb -q "$0:$file"',
+             "127.0.0.1/{port}", "/etc/firebird/3.0/SYSDBA.password",
+             "/var/lib/firebird/3.0/data/zoo.fdb", "{port}"),
+        says=r"LI-V(?P<version>[\d.]+).*port (?P<port>\d+) +(?P<data>/[^\n]*)/zoo\.fdb",
     )  # fmt: skip
 
 
