@@ -213,7 +213,7 @@ def rules() -> "Tuple[Rule, ...]":
         tls=("ssl_cert",),
         roles=(("master.info", "replica"), ("relay-log.info", "replica"),
                ("wsrep_cluster_address", "cluster member")),
-        tested="MariaDB 10.11",
+        tested="MariaDB 10.11, MySQL 5.6",
     )  # fmt: skip
     postgresql = Rule(
         "postgresql", 5432,
@@ -241,7 +241,7 @@ def rules() -> "Tuple[Rule, ...]":
         config_name="postgresql.conf", config_also=("postgresql.auto.conf",),
         include=_INCLUDES, tls=("ssl",), tls_default=False,
         roles=(("standby.signal", "standby"), ("recovery.conf", "standby")),
-        tested="PostgreSQL 15",
+        tested="PostgreSQL 15, 16, 18",
     )  # fmt: skip
     mongodb = Rule(
         "mongodb", 27017,
@@ -440,10 +440,10 @@ def rules() -> "Tuple[Rule, ...]":
             tls=("cert-file", "client-transport-security.cert-file"), tls_default=None,
         ),
         Rule(
-            "firebird", 3050, tested="Firebird 3.0, stopped",
+            "firebird", 3050, tested="Firebird 3.0",
             programs=("firebird", "fb_smp_server", "fbserver"),
             packages=((r"firebird\d\.\d-server(-core)?", "firebird", None),), ask=(),
-            text_versions=((b"Firebird", rb"[A-Z]{2}-[VT](\d+\.\d+\.\d+)\.\d+"),),
+            text_versions=((b"Firebird", rb"[A-Z]{2}-[VT](\d+(?:\.\d+){3})"),),
             port_options=("-p",), port_keys=("RemoteServicePort",),
             data_places=("/var/lib/firebird/*/data", "/var/lib/firebird/data"),
             config_places=("/etc/firebird/*/firebird.conf", "/opt/firebird/firebird.conf"),
@@ -800,8 +800,12 @@ def expanded(folder: Folder, path: str, include: str, seen: "List[str]") -> "Ite
     lines = text.split("\n", MAX_CONFIG_LINES)[:MAX_CONFIG_LINES]
     if text.lstrip()[:1] == "<":
         lines = xml_settings(text)
+    yield "", path
+    including = re.compile(include).match
     for line in lines:
-        match = re.match(include, line)
+        if line.lstrip()[:1] in ("", "#", ";"):
+            continue
+        match = including(line)
         if not match:
             yield line, path
             continue
@@ -848,8 +852,8 @@ def read_config(
             config.file = config.file or file
             if line.lstrip()[:1] == "[":
                 section[file] = line.partition("[")[2].partition("]")[0].strip()
-            item = re.match(r"\s*-\s+[\"']?(/[^\"'#]*)", line)
-            if item and above:
+            item = above and re.match(r"\s*-\s+[\"']?(/[^\"'#]*)", line)
+            if item:
                 config.values.setdefault(above[-1][1], (item.group(1).strip(), file))
             match = _SETTING.match(line)
             group = section.get(file, "")

@@ -25,7 +25,7 @@ NATIVE = {
     "valkey": ("/usr/bin/valkey-server", ("valkey-server *:6379",), 6379, "8.0.1", "8.0.1"),
     "keydb": ("/usr/bin/keydb-server", ("keydb-server *:6379",), 6379, "6.3.4", "6.3.4"),
     "memcached": ("/usr/bin/memcached", (), 11211, "memcached 1.6.18\n", "1.6.18"),
-    "firebird": ("/usr/sbin/firebird", (), 3050, "LI-V3.0.11.33703 Firebird 3.0", "3.0.11"),
+    "firebird": ("/usr/sbin/firebird", (), 3050, "LI-V3.0.11.33703 Firebird 3.0", "3.0.11.33703"),
     "clickhouse": (
         "/usr/bin/clickhouse-server",
         ("clickhouse-server", "--config-file=/x"),
