@@ -1,16 +1,22 @@
 """What the probe costs on hosts with many processes, beside a bare walk of /proc in the same run.
 
-usage: python benchmarks/probe.py [processes ...]      (default: 300 1000)
+usage: python benchmarks/probe.py [--ansible COMMAND] [processes ...]    (default: 100 1000 10000)
 
 Prints CPU time and peak memory of the probe and of a Python that only reads each process's
 executable link, and their ratios. A ratio holds on any machine; a time holds on this one.
+Then the same on this very host, with processes added up to 100, beside Ansible's modules `setup`,
+`service_facts` and `package_facts` together. Ansible is no dependency: it is the `ansible` on PATH
+or the one that --ansible names, and without it the line says so.
 """
 
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
 import sys
 import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 from resource import RUSAGE_CHILDREN, getrusage
 from statistics import median
@@ -20,7 +26,7 @@ sys.path.insert(0, str(ROOT))
 
 from tests.probe.hostfolder import ANY_ADDRESS, PROBE, HostFolder  # noqa: E402
 
-RUNS = 7
+RUNS = 5
 
 WALK = """
 import os, sys
@@ -87,18 +93,78 @@ def cost(code: str, argument: str) -> tuple[float, float]:
     return median(seconds), median(memory)
 
 
-def main() -> None:
-    """Measure and print."""
-    print(f"{'processes':>9}  {'':12}{'CPU s':>8}{'peak MiB':>10}")  # noqa: T201
-    for processes in map(int, sys.argv[1:] or ("300", "1000")):
+FACTS = ("setup", "service_facts", "package_facts")
+
+
+def ansible_cost(ansible: str) -> tuple[float, float]:
+    """(CPU seconds, peak MiB of the largest process) of the three modules on this host."""
+    with tempfile.TemporaryDirectory() as home:
+        environment = {
+            "PATH": f"{Path(ansible).parent}:{os.environ['PATH']}", "HOME": home,
+            "LC_ALL": "C.UTF-8", "ANSIBLE_PYTHON_INTERPRETER": "/usr/bin/python3",
+            "ANSIBLE_LOCALHOST_WARNING": "False",
+        }  # fmt: skip
+        seconds = []
+        for _ in range(3):
+            before = getrusage(RUSAGE_CHILDREN)
+            for module in FACTS:
+                command = [ansible, "localhost", "--connection=local", "-m", module]
+                subprocess.run(  # noqa: S603
+                    command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                    env=environment, check=True,
+                )  # fmt: skip
+            after = getrusage(RUSAGE_CHILDREN)
+            seconds.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+        return median(seconds), after.ru_maxrss / 1024
+
+
+def show(processes: int, costs: dict[str, tuple[float, float]]) -> None:
+    """One line each, and the probe's ratio to each other one."""
+    probe = costs["probe"]
+    for label, (seconds, memory) in costs.items():
+        ratio = "" if label == "probe" else f"   probe: {probe[0] / seconds:.2f} of its CPU"
+        print(f"{processes:>9}  {label:16}{seconds:8.3f}{memory:10.1f}{ratio}")  # noqa: T201
+
+
+def on_folders(counts: list[int]) -> None:
+    """The probe on folders that look like hosts."""
+    for processes in counts:
         with tempfile.TemporaryDirectory() as name:
             host_with(processes, Path(name))
             probe = cost(PROBE.read_text(), f"--root {name}")
             walk = cost(WALK, f"{name}/proc")
-        for label, (seconds, memory) in (("probe", probe), ("walk of /proc", walk)):
-            print(f"{processes:>9}  {label:13}{seconds:7.3f}{memory:10.1f}")  # noqa: T201
-        ratios = probe[0] / walk[0], probe[1] / walk[1]
-        print(f"{processes:>9}  {'ratio':13}{ratios[0]:7.1f}{ratios[1]:10.1f}")  # noqa: T201
+        show(processes, {"probe": probe, "walk of /proc": walk})
+
+
+def on_this_host(ansible: str | None) -> None:
+    """The probe on `/`, with processes added until there are 100."""
+    with ExitStack() as stack:
+        sleeping = 100 - sum(name.isdigit() for name in os.listdir("/proc"))  # noqa: PTH208
+        for _ in range(sleeping):
+            process = subprocess.Popen(["/bin/sleep", "600"])
+            stack.callback(process.wait)
+            stack.callback(process.kill)
+        processes = sum(name.isdigit() for name in os.listdir("/proc"))  # noqa: PTH208
+        costs = {"probe": cost(PROBE.read_text(), ""), "walk of /proc": cost(WALK, "/proc")}
+        costs["Python start-up"] = cost("", "")
+        if ansible:
+            costs["Ansible"] = ansible_cost(ansible)
+        show(processes, costs)
+        if not ansible:
+            print(f"{processes:>9}  Ansible: not installed")  # noqa: T201
+
+
+def main() -> None:
+    """Measure and print."""
+    arguments = sys.argv[1:]
+    ansible = shutil.which("ansible")
+    if arguments[:1] == ["--ansible"]:
+        ansible = shutil.which(arguments[1])
+        del arguments[:2]
+    print(f"{'processes':>9}  {'':16}{'CPU s':>8}{'peak MiB':>10}")  # noqa: T201
+    on_folders([int(count) for count in arguments or ("100", "1000", "10000")])
+    print("this host:")  # noqa: T201
+    on_this_host(ansible)
 
 
 if __name__ == "__main__":

@@ -26,6 +26,29 @@ ENGINE_LABELS: Mapping[str, str] = {
     "percona": "Percona Server",
     "postgresql": "PostgreSQL",
     "mongodb": "MongoDB",
+    "edb": "EDB Postgres",
+    "redis": "Redis",
+    "valkey": "Valkey",
+    "keydb": "KeyDB",
+    "memcached": "Memcached",
+    "cassandra": "Cassandra",
+    "scylladb": "ScyllaDB",
+    "elasticsearch": "Elasticsearch",
+    "opensearch": "OpenSearch",
+    "couchbase": "Couchbase",
+    "couchdb": "CouchDB",
+    "neo4j": "Neo4j",
+    "clickhouse": "ClickHouse",
+    "influxdb": "InfluxDB",
+    "cockroachdb": "CockroachDB",
+    "tidb": "TiDB",
+    "etcd": "etcd",
+    "firebird": "Firebird",
+    "sqlserver": "SQL Server",
+    "oracle": "Oracle Database",
+    "db2": "Db2",
+    "hana": "SAP HANA",
+    "ase": "SAP ASE",
 }
 """Engine id -> the name people use. An engine that is not here is shown by its id."""
 
@@ -143,6 +166,14 @@ class ReportedDatabase:
     binary: str | None = None
     config_file: str | None = None
     container: str | None = None
+    image: str | None = None
+    published_port: int | None = None
+    owner: str | None = None
+    started_at: datetime | None = None
+    memory_mb: int | None = None
+    disk_free_mb: int | None = None
+    tls: bool | None = None
+    role: str | None = None
     evidence: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -294,6 +325,46 @@ class DatabaseRecord:
     container: Annotated[
         str | None,
         Field(description="Container id, when it runs in one.", examples=["3f4e5d6c7b8a"]),
+    ] = None
+    image: Annotated[
+        str | None,
+        Field(
+            description="Image of its container, where the runtime's files tell.",
+            examples=["mysql:8.0.35"],
+        ),
+    ] = None
+    published_port: Annotated[
+        int | None,
+        Field(description="Host port that leads to its container's port.", examples=[13306]),
+    ] = None
+    owner: Annotated[
+        str | None, Field(description="User the process runs as.", examples=["mysql"])
+    ] = None
+    started_at: Annotated[
+        datetime | None,
+        Field(description="When the process started, UTC.", examples=["2026-01-30T22:14:05Z"]),
+    ] = None
+    memory_mb: Annotated[
+        int | None, Field(description="Resident memory of the process, MiB.", examples=[612])
+    ] = None
+    disk_free_mb: Annotated[
+        int | None,
+        Field(description="Free space of the data directory's file system, MiB.", examples=[51200]),
+    ] = None
+    tls: Annotated[
+        bool | None,
+        Field(
+            description="Whether its configuration turns TLS on; unknown when it says nothing "
+            "and there is no plain default.",
+            examples=[True],
+        ),
+    ] = None
+    role: Annotated[
+        str | None,
+        Field(
+            description="Role in replication, as configuration or data directory hint.",
+            examples=["replica"],
+        ),
     ] = None
     evidence: Annotated[
         Mapping[str, str],

@@ -1,6 +1,7 @@
 """Probe stdout -> `HostReport`, or a `ReportError`. Pure; hostile input is expected.
 
-A report is one line of compact JSON. The whole report is refused only when it is not one (cut
+A report is one line of compact JSON; a long one is packed: `{"schema":1,"packed":"<base64 of its
+zlib form>","count":N,"end":true}`. The whole report is refused only when it is not one (cut
 short, not JSON, another schema, a count that does not hold). A bad value becomes unknown, and a bad
 database entry is left out, each with a warning that names the field and its value.
 
@@ -11,11 +12,14 @@ that no known record is taken for gone.
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import re
+import zlib
 from collections import defaultdict
 from dataclasses import replace
+from datetime import datetime
 from typing import Annotated, Any, Literal, NoReturn
 
 from pydantic import (
@@ -112,6 +116,14 @@ class _Database(Wire):
     binary: _Path = None
     config_file: _Path = None
     container: _Text = None
+    image: _Text = None
+    published_port: Annotated[int | None, Field(ge=1, le=65535)] = None
+    owner: _Text = None
+    started_at: Annotated[str | None, Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")] = None
+    memory_mb: Annotated[int | None, Field(ge=0, le=1 << 40)] = None
+    disk_free_mb: Annotated[int | None, Field(ge=0, le=1 << 60)] = None
+    tls: bool | None = None
+    role: _Text = None
     evidence: Annotated[dict[str, _Item], BeforeValidator(_known_evidence)] = Field(
         default_factory=dict
     )
@@ -123,6 +135,13 @@ class _Database(Wire):
         if db_id == NO_DATABASE or (engine and not db_id.startswith(f"{engine}-")):
             raise ValueError(f"not <engine>-<port> of {engine}")
         return db_id
+
+    @field_validator("started_at")
+    @classmethod
+    def _is_a_time(cls, text: str | None) -> str | None:
+        if text is not None:
+            datetime.fromisoformat(text)
+        return text
 
 
 # --- from text to report ------------------------------------------------------------------------
@@ -137,6 +156,8 @@ def parse_report(stdout: str) -> HostReport:
     if len(stdout) > MAX_CHARACTERS:
         _refuse(f"output of {len(stdout):,} characters: at most {MAX_CHARACTERS:,} are read")
     raw = _decode(stdout.lstrip("\ufeff \t\r\n").partition("\n")[0].rstrip())
+    if "packed" in raw:
+        raw = _unpacked(raw)
     envelope = _envelope(raw)
     notes: list[str] = []
     databases, complete = _databases(envelope.databases, notes)
@@ -181,6 +202,23 @@ def _decode(line: str) -> dict[str, Any]:
         # No JSON number, more digits than Python reads, or nested too deep.
         _refuse(f"output is not JSON that can be read: {printable(str(error), 100)}", error)
     return raw
+
+
+def _unpacked(raw: dict[str, Any]) -> dict[str, Any]:
+    """The report inside a packed one; never more than MAX_CHARACTERS of it."""
+    packed = raw["packed"]
+    try:
+        stream = zlib.decompressobj()
+        text = stream.decompress(base64.b64decode(packed, validate=True), MAX_CHARACTERS)
+        line = text.decode("ascii")
+    except (TypeError, ValueError, zlib.error) as error:
+        _refuse(f"packed={shown(packed)}: cannot be unpacked", error)
+    if not stream.eof:
+        _refuse(f"packed report: cut short, or more than {MAX_CHARACTERS:,} characters")
+    inner = _decode(line)
+    if (inner.get("count"), inner.get("end")) != (raw.get("count"), raw.get("end")):
+        _refuse(f"count={shown(raw.get('count'))}: not that of the packed report")
+    return inner
 
 
 def _refuse_constant(name: str) -> NoReturn:
@@ -244,6 +282,14 @@ def _reported(database: _Database, entry: dict[str, Any]) -> ReportedDatabase:
         binary=database.binary or None,
         config_file=database.config_file or None,
         container=database.container or None,
+        image=database.image or None,
+        published_port=database.published_port,
+        owner=database.owner or None,
+        started_at=datetime.fromisoformat(database.started_at) if database.started_at else None,
+        memory_mb=database.memory_mb,
+        disk_free_mb=database.disk_free_mb,
+        tls=database.tls,
+        role=database.role or None,
         evidence=database.evidence,
     )
 

@@ -6,7 +6,8 @@ What it reads, how each value is found and what it never does: README.md beside 
 
 One file, standard library only, Python 3.6 and later. From top to bottom: limits, engines (the rule
 table), safe access to files, configuration files, processes, sockets, versions, data directories,
-databases, host facts, report, command line.
+databases, containers, what is installed, host
+facts, report, command line.
 
 usage: discovery_python.py [--root DIR] [--pretty] [--max-seconds N]
 
@@ -32,15 +33,20 @@ import time
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import FrameType
-    from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Tuple
+    from typing import Any, Dict, Iterable, Iterator, List, Optional, Tuple
 
     Listener = Tuple[str, int]
     """An address as people write it, and its TCP port."""
     Found = Tuple[str, str]
     """A value, and how it was found."""
+    Text = Optional[str]
+    Identity = Tuple[int, int]
+    """Device and inode."""
+    Server = Tuple[str, Identity, "Version"]
+    """An installed server: path, identity, version."""
 
 SCHEMA = 1
-VERSION = "1.0.0"
+VERSION = "1.1.0"
 
 # --- limits -------------------------------------------------------------------------------------
 
@@ -66,6 +72,7 @@ MAX_TEXT = 256
 MAX_PATH = 1024
 MAX_WARNINGS = 20
 MAX_LISTEN = 6
+MAX_PLAIN = 2500  # characters that Systems Manager lists; a longer report is packed
 MAX_LINE = 23000  # what Systems Manager returns of one invocation is 24,000 characters
 MAX_RUN_SECONDS = 5.0
 MAX_RUN_OUTPUT = 4096
@@ -80,191 +87,397 @@ REMOTE_TYPES = re.compile(
 
 # --- engines: one row each ----------------------------------------------------------------------
 
+PLACES = (
+    "/usr/sbin", "/usr/libexec", "/usr/bin", "/usr/local/bin", "/usr/local/sbin",
+    "/usr/local/libexec", "/usr/local/*/bin", "/opt/*/bin", "/opt/*/sbin", "/opt/*/*/bin",
+    "/opt/rh/*/root/usr/bin", "/opt/rh/*/root/usr/sbin", "/opt/rh/*/root/usr/libexec",
+    "/usr/lib/postgresql/*/bin", "/usr/lib/postgresql*/bin", "/usr/pgsql-*/bin",
+    "/usr/libexec/postgresql*", "/usr/edb/*/bin", "/opt/scylladb/libexec", "/opt/mssql/bin",
+    "/opt/firebird/bin", "/usr/lib/firebird/*/bin", "/opt/ibm/db2/*/adm", "/opt/couchdb/erts-*/bin",
+    "/u01/app/oracle/product/*/*/bin", "/opt/oracle/product/*/*/bin", "/usr/sap/*/HDB*/exe",
+    "/hana/shared/*/exe/linuxx86_64/hdb", "/opt/sap/ASE-*/bin", "/opt/sybase/ASE-*/bin",
+)  # fmt: skip
+"""Where packages and tarballs put servers, root's alone to fill; `*` within one component."""
+
 
 class Rule:
-    """How to know one family of servers, and each value of a server of that family."""
+    """How to know one engine's servers, and each value of one. A row says what differs."""
 
-    family: str
-    default_port: int
-    programs: "Tuple[str, ...]"  # file names of the server's executable, and nothing else's
-    launchers: "Tuple[str, ...]"  # what starts it for a service, with its arguments
-    places: "Tuple[str, ...]"  # where packages and tarballs put it; `*` within one component
-    not_serving: "Tuple[str, ...]"  # first arguments with which it does something else than serve
-    packages: "Tuple[Tuple[str, str, Optional[str]], ...]"  # name of its package, engine, edition
-    marks: "Tuple[Tuple[bytes, str, Optional[str]], ...]"  # text in it, engine, edition; first wins
-    text_versions: "Tuple[Tuple[bytes, bytes], ...]"  # a literal in it, the pattern around that
-    text_series: "Tuple[Tuple[bytes, bytes], ...]"  # the same for the series, which picks a version
-    path_version: str  # the version in the executable's path
-    version_parts: int  # how many numbers make a whole version
-    version_file: "Optional[str]"  # in the data directory: the first part of the version
-    unit_name: str  # names of service units that packages bring
-    port_options: "Tuple[str, ...]"  # on the command line: -X, --name
-    port_keys: "Tuple[str, ...]"  # in the configuration
-    port_file: "Optional[Tuple[str, int]]"  # file of the data directory, line
-    other_ports: "Tuple[int, ...]"  # not its port while it listens on another
-    data_options: "Tuple[str, ...]"
-    data_variable: "Optional[str]"  # in the environment of a service unit
-    data_keys: "Tuple[str, ...]"
-    data_by_config: bool  # the option may name the configuration's folder, which names the data
-    data_marks: "Tuple[str, ...]"  # a data directory has one of these
-    data_files: "Tuple[str, ...]"  # open files that lie directly in the data directory
-    data_places: "Tuple[str, ...]"
-    config_places: "Tuple[str, ...]"  # the configuration of a server that does not run
-    read_config: "Callable[[Folder, Command, Optional[str]], Config]"
+    engine = ""  # unless its package or its text says another
+    default_port = 0
+    programs = ()  # type: Tuple[str, ...]  # file names of the executable, and nothing else's
+    aliases = ()  # type: Tuple[str, ...]  # other names it may run by
+    launchers = ()  # type: Tuple[str, ...]  # what starts it for a service, with its arguments
+    where = ""  # the executable's path, when its name is shared
+    says = ""  # the command line, when the executable does other things too
+    library = ""  # the file an interpreter loads that is the server, with its version
+    library_places = ()  # type: Tuple[str, ...]
+    instance = ""  # in command line or working directory: processes of one instance share it
+    not_serving = ("--version", "-V", "-v", "--help", "-?", "-h")  # type: Tuple[str, ...]
+    packages = ()  # type: Tuple[Tuple[str, str, Optional[str]], ...]  # name, engine, edition
+    marks = ()  # type: Tuple[Tuple[bytes, str, Optional[str]], ...]  # text in it; first wins
+    text_versions = ()  # type: Tuple[Tuple[bytes, bytes], ...]  # a literal, the pattern around it
+    text_series = ()  # type: Tuple[Tuple[bytes, bytes], ...]  # the series, which picks a version
+    path_version = ""  # the version in the executable's path
+    version_parts = 3  # how many numbers make a whole version
+    version_beside = ("", "")  # a file beside the executable, and the pattern in it
+    ask = ("--version",)  # type: Tuple[str, ...]  # the last resort; nothing: never
+    data_version = ""  # in the data directory: the first part of the version
+    unit_name = ""  # names of service units that packages bring; the engine's own
+    port_options = ("--port",)  # type: Tuple[str, ...]
+    port_keys = ("port",)  # type: Tuple[str, ...]
+    port_like = ""  # the port, where it depends on the instance
+    port_file = ("", 0)  # file of the data directory, line
+    other_ports = ()  # type: Tuple[int, ...]  # not its port while it listens on another
+    data_options = ("--data-dir",)  # type: Tuple[str, ...]
+    data_variable = ""  # in the environment of a service unit
+    data_keys = ()  # type: Tuple[str, ...]
+    data_by_config = False  # the option may name the configuration's folder, which names the data
+    data_marks = ()  # type: Tuple[str, ...]  # a data directory has one of these
+    data_files = ()  # type: Tuple[str, ...]  # open files, as they lie in the data directory
+    data_places = ()  # type: Tuple[str, ...]
+    keeps_data = True
+    works_in_data = False  # its working directory is where its data goes, even while there is none
+    config_options = ("--config-file", "--config")  # type: Tuple[str, ...]
+    config_extra = ""  # option for a file read besides the usual ones
+    config_places = ()  # type: Tuple[str, ...]
+    config_usual = True  # a server reads the usual places without being told
+    config_name = ""  # the file, when the option or the data directory names its folder
+    config_also = ()  # type: Tuple[str, ...]  # beside it (or in the data directory), read later
+    include = r"(?!)"  # a line that includes: kind, target
+    groups = ""  # the sections of its configuration that count
+    tls = ()  # type: Tuple[str, ...]  # settings that turn TLS on
+    tls_default = None  # type: Optional[bool]  # when a configuration was read and says nothing
+    roles = ()  # type: Tuple[Tuple[str, str], ...]  # setting or file of the data directory, role
+    role = ""
+    tested = "synthetic host"  # what this row was tried on
 
-    def __init__(self, **row: "Any") -> None:
-        self.__dict__.update(row)
+    def __init__(
+        self, engine: str, default_port: int, like: "Optional[Rule]" = None, **row: "Any"
+    ) -> None:
+        self.__dict__.update(like.__dict__ if like else {}, engine=engine, **row)
+        self.default_port = default_port
+        self.unit_name = str(row.get("unit_name", engine))
+        self.packages = self.packages or ((engine + r"(-server)?(-\d[\d.]*)?", engine, None),)
+
+
+_NUMBER = rb"\0(\d{1,2}\.\d{1,2}\.\d{1,3})\0"
+_PG_NUMBER = rb"(\d+(?:\.\d+){0,2}(?:(?:alpha|beta|rc)\d+|devel)?)"
+_INCLUDES = r"\s*(include(?:_dir|_if_exists)?)\s*[= ]\s*['\"]?([^'\"]+?)['\"]?\s*$"
 
 
 def rules() -> "Tuple[Rule, ...]":
-    """The rule table. A function, because its rows name the readers further down."""
+    """The rule table."""
+    mysql = Rule(
+        "mysql", 3306,
+        programs=("mysqld", "mariadbd", "mysqld-debug", "mysqld.bin", "mysqld-max"),
+        launchers=("mysqld_safe", "mariadbd-safe"), unit_name="mysql|maria|percona",
+        not_serving=Rule.not_serving[:2] + (
+            "--help", "-?", "--verbose", "--initialize", "--initialize-insecure", "--bootstrap",
+            "--validate-config", "--print-defaults",
+        ),
+        packages=(
+            (r"percona-server-server(-\d[\d.]*)?", "percona", None),
+            (r"percona-xtradb-cluster-server(-\d[\d.]*)?", "percona", "XtraDB Cluster"),
+            (r"mariadb-server(-core)?(-\d[\d.]*)?", "mariadb", None),
+            (r"mysql-(commercial|enterprise)-server(-core)?", "mysql", "Enterprise"),
+            (r"mysql-(cluster-)?community-server(-core|-debug)?", "mysql", "Community"),
+            (r"mysql-server(-core)?(-\d[\d.]*)?", "mysql", "Community"),
+        ),
+        marks=(
+            (b"Percona XtraDB Cluster (", "percona", "XtraDB Cluster"),
+            (b"Percona Server (", "percona", None),
+            (b"-MariaDB-enterprise", "mariadb", "Enterprise"),
+            (b"-MariaDB", "mariadb", None),
+            (b"MySQL Enterprise Server", "mysql", "Enterprise"),
+            (b"MySQL Community Server", "mysql", "Community"),
+            (b"MySQL Cluster Community Server", "mysql", "Community"),
+        ),
+        text_versions=(
+            (b"-MariaDB", rb"(?<![\d.])(\d{1,2}\.\d{1,2}\.\d{1,3})(?:-\d{1,2})?-MariaDB"),
+        ),
+        text_series=(
+            (b"mysqld-", rb"\x00mysqld-(\d{1,2}\.\d{1,2})\x00"),
+            (b"mariadbd-", rb"\x00mariadbd-(\d{1,2}\.\d{1,2})\x00"),
+        ),
+        path_version=r"(?:mysql|mariadb|percona-server)[^/]*?-(\d+\.\d+\.\d+(?:-\d+)?)",
+        port_options=("-P", "--port"), other_ports=(33060, 33062, 4444, 4567, 4568),
+        data_options=("-h", "--datadir"), data_keys=("datadir",),
+        data_marks=("ibdata1", "aria_log_control", "mysql.ibd", "mysql"),
+        data_files=("ibdata1", "aria_log_control", "mysql.ibd", "undo_001"),
+        data_places=("/var/lib/mysql",),
+        config_options=("--defaults-file",), config_extra="--defaults-extra-file",
+        config_places=("/etc/my.cnf", "/etc/mysql/my.cnf"),
+        include=r"\s*!(include(?:dir)?)\s+(\S.*?)\s*$",
+        groups=r"(mysqld|server|mysqld-\d+\.\d+|mariadbd?(-\d+\.\d+)?)$",
+        tls=("ssl_cert",),
+        roles=(("master.info", "replica"), ("relay-log.info", "replica"),
+               ("wsrep_cluster_address", "cluster member")),
+        tested="MariaDB 10.11, MySQL 5.6",
+    )  # fmt: skip
+    postgresql = Rule(
+        "postgresql", 5432,
+        programs=("postgres", "postmaster", "postgres.bin"), launchers=("pg_ctl",),
+        not_serving=("--version", "-V", "--help", "-?", "--boot", "--single", "--check",
+                     "--describe-config", "-C"),
+        packages=((r"(pgdg-)?postgresql(-?\d[\d.]*)?(-server)?", "postgresql", None),),
+        marks=((b"postgres (EnterpriseDB) ", "edb", None),
+               (b"postgres (PostgreSQL) ", "postgresql", None)),
+        text_versions=(
+            (b"postgres (", rb"postgres \((?:PostgreSQL|EnterpriseDB)\) " + _PG_NUMBER),
+            (b"PostgreSQL ", rb"PostgreSQL " + _PG_NUMBER + rb" [^\0]*?on "),
+        ),
+        path_version=r"(?:postgresql|pgsql|postgres)[-/]?(\d+(?:\.\d+)*)(?=[-/])",
+        version_parts=2, data_version="PG_VERSION", unit_name="postgres|pgsql",
+        port_options=("-p", "--port"), port_file=("postmaster.pid", 3),
+        data_options=("-D", "--data-directory"), data_variable="PGDATA",
+        data_keys=("data_directory",), data_by_config=True,
+        data_marks=("PG_VERSION",), data_files=("postmaster.pid", "PG_VERSION"),
+        data_places=(
+            "/var/lib/postgresql/*/*", "/var/lib/postgresql/data", "/var/lib/pgsql/data",
+            "/var/lib/pgsql/*/data", "/var/lib/postgres/data", "/usr/local/pgsql/data",
+        ),
+        config_places=("/etc/postgresql/*/*/postgresql.conf",), config_usual=False,
+        config_name="postgresql.conf", config_also=("postgresql.auto.conf",),
+        include=_INCLUDES, tls=("ssl",), tls_default=False,
+        roles=(("standby.signal", "standby"), ("recovery.conf", "standby")),
+        tested="PostgreSQL 15, 16, 18",
+    )  # fmt: skip
+    mongodb = Rule(
+        "mongodb", 27017,
+        programs=("mongod",), unit_name="mongo",
+        not_serving=("--version", "-h", "--help", "--repair", "--shutdown", "--sysinfo"),
+        packages=(
+            (r"mongodb-enterprise(-server)?", "mongodb", "Enterprise"),
+            (r"percona-server-mongodb(-server)?", "mongodb", "Percona"),
+            (r"mongodb(-org)?(-server)?(-core)?", "mongodb", "Community"),
+        ),
+        marks=((b"gitVersion", "mongodb", None), (b"db version v", "mongodb", None)),
+        text_versions=(
+            (b"db version v", rb"db version v(\d{1,2}\.\d{1,2}\.\d{1,3}(?:-[\w.]{1,20})?)"),
+            (b".", rb"\x00(\d\.\d{1,2}\.\d{1,3}(?:-[\w.]{1,20})?)\x00{1,8}[0-9a-f]{40}\x00"),
+        ),
+        path_version=r"mongodb[^/]*?-(\d+\.\d+\.\d+)",
+        port_keys=("net.port", "port"), data_options=("--dbpath",),
+        data_keys=("storage.dbPath", "dbpath"),
+        data_marks=("WiredTiger", "storage.bson", "mongod.lock", "WiredTiger.wt"),
+        data_files=("mongod.lock", "WiredTiger.lock", "WiredTiger.wt"),
+        data_places=("/var/lib/mongodb", "/var/lib/mongo", "/data/db"),
+        config_options=("-f", "--config"), config_usual=False,
+        config_places=("/etc/mongod.conf", "/etc/mongodb.conf"),
+        tls=("net.tls.mode", "net.ssl.mode"), tls_default=False,
+        roles=(("replication.replSetName", "replica set member"),),
+    )  # fmt: skip
+    redis = Rule(
+        "redis", 6379,
+        programs=("redis-server",), aliases=("redis-check-rdb", "redis-check-aof"),
+        says=r"(\S*/)?redis-server(?![^\0]*\[sentinel\])(?!.*--sentinel)",
+        packages=((r"redis(-server|-tools)?", "redis", None),),
+        marks=((b"redis_version:", "redis", None),), text_versions=((b".", _NUMBER),),
+        works_in_data=True,
+        data_options=("--dir",), data_keys=("dir",),
+        data_marks=("dump.rdb", "appendonlydir", "appendonly.aof"),
+        data_files=("appendonly.aof",),
+        data_places=("/var/lib/redis", "/var/lib/redis/*"),
+        config_places=("/etc/redis/*.conf", "/etc/redis.conf"), config_usual=False,
+        include=_INCLUDES, tls=("tls-port",), tls_default=False,
+        roles=(("replicaof", "replica"), ("slaveof", "replica")), tested="Redis 7.0",
+    )  # fmt: skip
+    elasticsearch = Rule(
+        "elasticsearch", 9200,
+        programs=("java",),
+        says=r".*\0(org\.elasticsearch\.(bootstrap|server)[\w./]*|-m\0org\.elasticsearch\.server)",
+        library=r".*/elasticsearch-(\d+\.\d+\.\d+)\.jar$",
+        library_places=("/usr/share/elasticsearch/lib", "/opt/elasticsearch*/lib"),
+        port_keys=("http.port",), other_ports=(9300,), port_options=("-Ehttp.port",),
+        data_options=("-Epath.data", "-Des.path.data"), data_keys=("path.data",),
+        data_marks=("nodes", "node.lock", "_state", "indices"),
+        data_files=("node.lock",), data_places=("/var/lib/elasticsearch",),
+        config_options=("-Des.path.conf",), config_name="elasticsearch.yml",
+        config_places=("/etc/elasticsearch/elasticsearch.yml",),
+        tls=("xpack.security.http.ssl.enabled", "xpack.security.http.ssl"), ask=(),
+    )  # fmt: skip
+    cassandra = Rule(
+        "cassandra", 9042,
+        programs=("java",), says=r".*\0org\.apache\.cassandra\.service\.CassandraDaemon",
+        library=r".*/apache-cassandra-(\d+\.\d+(?:\.\d+)?)\.jar$",
+        library_places=("/usr/share/cassandra", "/usr/share/cassandra/lib", "/opt/*cassandra*/lib"),
+        port_keys=("native_transport_port",), other_ports=(7000, 7001, 7199),
+        data_keys=("data_file_directories",), data_marks=("system", "system_schema"),
+        data_places=("/var/lib/cassandra/data",), config_options=("-Dcassandra.config",),
+        config_places=("/etc/cassandra/cassandra.yaml", "/etc/cassandra/conf/cassandra.yaml"),
+        tls=("client_encryption_options.enabled",), tls_default=False, ask=(),
+    )  # fmt: skip
     return (
+        mysql,
+        postgresql,
         Rule(
-            family="mysql",
-            default_port=3306,
-            programs=("mysqld", "mariadbd", "mysqld-debug", "mysqld.bin", "mysqld-max"),
-            launchers=("mysqld_safe", "mariadbd-safe"),
-            places=(
-                "/usr/sbin", "/usr/libexec", "/usr/bin", "/usr/local/bin", "/usr/local/sbin",
-                "/usr/local/libexec", "/usr/local/*/bin", "/opt/*/bin", "/opt/*/sbin",
-                "/opt/*/*/bin", "/opt/rh/*/root/usr/libexec", "/opt/rh/*/root/usr/sbin",
-            ),
-            not_serving=(
-                "--version", "-V", "--help", "-?", "--verbose", "--initialize",
-                "--initialize-insecure", "--bootstrap", "--validate-config", "--print-defaults",
-            ),
-            packages=(
-                (r"percona-server-server(-\d[\d.]*)?", "percona", None),
-                (r"percona-xtradb-cluster-server(-\d[\d.]*)?", "percona", "XtraDB Cluster"),
-                (r"mariadb-server(-core)?(-\d[\d.]*)?", "mariadb", None),
-                (r"mysql-(commercial|enterprise)-server(-core)?", "mysql", "Enterprise"),
-                (r"mysql-(cluster-)?community-server(-core|-debug)?", "mysql", "Community"),
-                (r"mysql-server(-core)?(-\d[\d.]*)?", "mysql", "Community"),
-            ),
-            marks=(
-                (b"Percona XtraDB Cluster (", "percona", "XtraDB Cluster"),
-                (b"Percona Server (", "percona", None),
-                (b"-MariaDB-enterprise", "mariadb", "Enterprise"),
-                (b"-MariaDB", "mariadb", None),
-                (b"MySQL Enterprise Server", "mysql", "Enterprise"),
-                (b"MySQL Community Server", "mysql", "Community"),
-                (b"MySQL Cluster Community Server", "mysql", "Community"),
-            ),
-            text_versions=(
-                (b"-MariaDB", rb"(?<![\d.])(\d{1,2}\.\d{1,2}\.\d{1,3})(?:-\d{1,2})?-MariaDB"),
-            ),
-            text_series=(
-                (b"mysqld-", rb"\x00mysqld-(\d{1,2}\.\d{1,2})\x00"),
-                (b"mariadbd-", rb"\x00mariadbd-(\d{1,2}\.\d{1,2})\x00"),
-            ),
-            path_version=r"(?:mysql|mariadb|percona-server)[^/]*?-(\d+\.\d+\.\d+(?:-\d+)?)",
-            version_parts=3,
-            version_file=None,
-            unit_name="mysql|maria|percona",
-            port_options=("-P", "--port"),
-            port_keys=("port",),
-            port_file=None,
-            other_ports=(33060, 33062, 4444, 4567, 4568),
-            data_options=("-h", "--datadir"),
-            data_variable=None,
-            data_keys=("datadir",),
-            data_by_config=False,
-            data_marks=("ibdata1", "aria_log_control", "mysql.ibd", "mysql"),
-            data_files=("ibdata1", "aria_log_control", "mysql.ibd", "undo_001"),
-            data_places=("/var/lib/mysql",),
-            config_places=("/etc/my.cnf", "/etc/mysql/my.cnf"),
-            read_config=read_mysql_config,
+            "edb", 5444, postgresql, programs=("edb-postgres", "edb-postmaster"),
+            packages=((r"edb-as\d+-server(-core)?", "edb", "Advanced Server"),),
+            unit_name="edb-as", data_places=("/var/lib/edb/*/data", "/var/lib/edb-as/*/*"),
+            config_places=("/etc/edb-as/*/*/postgresql.conf",), tested=Rule.tested,
+        ),
+        mongodb,
+        Rule(
+            "mongodb", 27017, mongodb, programs=("mongos",), role="router", keeps_data=False,
+            packages=((r"mongodb(-org|-enterprise)?-mongos", "mongodb", None),),
+            text_versions=((b"mongos version v", rb"mongos version v(\d+\.\d+\.\d+)"),)
+            + mongodb.text_versions[1:],
+            config_places=("/etc/mongos.conf",), data_places=(), roles=(), unit_name="mongos",
+        ),
+        redis,
+        Rule(
+            "valkey", 6379, redis, programs=("valkey-server",),
+            aliases=("valkey-check-rdb", "valkey-check-aof"),
+            says=redis.says.replace("redis-server", "valkey-server"),
+            packages=((r"valkey(-server|-tools)?", "valkey", None),),
+            marks=((b"valkey_version:", "valkey", None),), tested=Rule.tested,
+            data_places=("/var/lib/valkey",), config_places=("/etc/valkey/*.conf",),
         ),
         Rule(
-            family="postgresql",
-            default_port=5432,
-            programs=("postgres", "postmaster", "postgres.bin"),
-            launchers=("pg_ctl",),
-            places=(
-                "/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/usr/bin", "/usr/libexec",
-                "/usr/lib/postgresql*/bin", "/usr/libexec/postgresql*", "/usr/local/bin",
-                "/usr/local/pgsql/bin", "/usr/local/*/bin", "/opt/*/bin", "/opt/*/*/bin",
-                "/opt/rh/*/root/usr/bin",
-            ),
-            not_serving=(
-                "--version", "-V", "--help", "-?", "--boot", "--single", "--check",
-                "--describe-config", "-C",
-            ),
-            packages=((r"(pgdg-)?postgresql(-?\d[\d.]*)?(-server)?", "postgresql", None),),
-            marks=((b"postgres (PostgreSQL) ", "postgresql", None),),
-            text_versions=(
-                (
-                    b"postgres (PostgreSQL) ",
-                    rb"postgres \(PostgreSQL\) (\d+(?:\.\d+){0,2}(?:(?:alpha|beta|rc)\d+|devel)?)",
-                ),
-                (
-                    b"PostgreSQL ",
-                    rb"PostgreSQL (\d+(?:\.\d+){0,2}(?:(?:alpha|beta|rc)\d+|devel)?) [^\0]*?on ",
-                ),
-            ),
-            text_series=(),
-            path_version=r"(?:postgresql|pgsql|postgres)[-/]?(\d+(?:\.\d+)*)(?=[-/])",
-            version_parts=2,
-            version_file="PG_VERSION",
-            unit_name="postgres|pgsql",
-            port_options=("-p", "--port"),
-            port_keys=("port",),
-            port_file=("postmaster.pid", 3),
-            other_ports=(),
-            data_options=("-D", "--data-directory"),
-            data_variable="PGDATA",
-            data_keys=("data_directory",),
-            data_by_config=True,
-            data_marks=("PG_VERSION",),
-            data_files=("postmaster.pid", "PG_VERSION"),
-            data_places=(
-                "/var/lib/postgresql/*/*", "/var/lib/postgresql/data", "/var/lib/pgsql/data",
-                "/var/lib/pgsql/*/data", "/var/lib/postgres/data", "/usr/local/pgsql/data",
-            ),
-            config_places=("/etc/postgresql/*/*/postgresql.conf",),
-            read_config=read_postgresql_config,
+            "keydb", 6379, redis, programs=("keydb-server",),
+            aliases=("keydb-check-rdb", "keydb-check-aof"),
+            says=redis.says.replace("redis-server", "keydb-server"),
+            packages=((r"keydb(-server|-tools)?", "keydb", None),),
+            marks=((b"KeyDB", "keydb", None),), tested=Rule.tested,
+            data_places=("/var/lib/keydb",), config_places=("/etc/keydb/*.conf",),
         ),
         Rule(
-            family="mongodb",
-            default_port=27017,
-            programs=("mongod",),
-            launchers=(),
-            places=(
-                "/usr/bin", "/usr/sbin", "/usr/local/bin", "/usr/local/*/bin", "/opt/*/bin",
-                "/opt/*/*/bin", "/opt/rh/*/root/usr/bin",
-            ),
-            not_serving=("--version", "-h", "--help", "--repair", "--shutdown", "--sysinfo"),
-            packages=(
-                (r"mongodb-enterprise(-server)?", "mongodb", "Enterprise"),
-                (r"percona-server-mongodb(-server)?", "mongodb", "Percona"),
-                (r"mongodb(-org)?(-server)?(-core)?", "mongodb", "Community"),
-            ),
-            marks=((b"gitVersion", "mongodb", None), (b"db version v", "mongodb", None)),
+            "couchbase", 11210, programs=("memcached",), where="/couchbase/bin/",
+            version_beside=("../VERSION.txt", r"(\d+\.\d+\.\d+)"), ask=(),
+            packages=((r"couchbase-server(-community)?", "couchbase", None),),
+            other_ports=(11207,), data_places=("/opt/couchbase/var/lib/couchbase/data",),
+        ),
+        Rule(
+            "memcached", 11211, tested="memcached 1.6",
+            programs=("memcached",), keeps_data=False, ask=("-V",),
+            text_versions=((b"memcached ", rb"memcached (\d+\.\d+\.\d+)"),),
+            port_options=("-p", "--port"), config_options=(),
+        ),
+        cassandra,
+        Rule(
+            "scylladb", 9042, cassandra, programs=("scylla",), says="", library="",
+            version_beside=("../SCYLLA-VERSION-FILE", r"(\d+\.\d+\.\d+)"), ask=("--version",),
+            packages=((r"scylla(-enterprise)?-server", "scylladb", None),), unit_name="scylla",
+            data_places=("/var/lib/scylla/data",), config_options=("--options-file",),
+            config_places=("/etc/scylla/scylla.yaml",), library_places=(),
+        ),
+        elasticsearch,
+        Rule(
+            "opensearch", 9200, elasticsearch, says=r".*\0org\.opensearch\.bootstrap\.OpenSearch",
+            library=r".*/opensearch-(\d+\.\d+\.\d+)\.jar$",
+            library_places=("/usr/share/opensearch/lib", "/opt/opensearch*/lib"),
+            data_places=("/var/lib/opensearch",), config_options=("-Dopensearch.path.conf",),
+            config_name="opensearch.yml", config_places=("/etc/opensearch/opensearch.yml",),
+            tls=("plugins.security.ssl.http.enabled",),
+        ),
+        Rule(
+            "neo4j", 7687, programs=("java",), ask=(), other_ports=(7474, 7473),
+            says=r".*\0(com|org)\.neo4j\.server\.\w*(\.?\w*EntryPoint|startup\.\w+)",
+            library=r".*/neo4j-kernel-(\d+\.\d+\.\d+)\.jar$",
+            library_places=("/usr/share/neo4j/lib", "/opt/neo4j*/lib"),
+            port_keys=("server.bolt.listen_address", "dbms.connector.bolt.listen_address"),
+            data_keys=("server.directories.data", "dbms.directories.data"),
+            data_marks=("databases", "transactions"), data_places=("/var/lib/neo4j/data",),
+            config_options=("--config-dir",), config_name="neo4j.conf",
+            config_places=("/etc/neo4j/neo4j.conf",), tls=("server.bolt.tls_level",),
+        ),
+        Rule(
+            "couchdb", 5984, programs=("beam.smp",), ask=(), other_ports=(4369, 5986),
+            says=r".*couchdb", library=r".*/releases/(\d+\.\d+\.\d+)/couchdb",
+            library_places=("/opt/couchdb/releases/*",),
+            port_keys=("chttpd.port", "httpd.port"), data_keys=("couchdb.database_dir",),
+            data_marks=("_dbs.couch", "shards"), data_files=("_dbs.couch",),
+            data_places=("/opt/couchdb/data", "/var/lib/couchdb"),
+            config_places=("/opt/couchdb/etc/default.ini",),
+            config_also=("local.ini", "local.d/*.ini"), tls=("ssl.enable",), tls_default=False,
+        ),
+        Rule(
+            "clickhouse", 9000, tested="ClickHouse 18.16",
+            programs=("clickhouse-server",), aliases=("clickhouse",),
+            says=r"(\S*/)?clickhouse(-server\b|\0server\b)", ask=("server", "--version"),
+            packages=((r"clickhouse-(common-static|server(-base|-common)?)", "clickhouse", None),),
             text_versions=(
-                (b"db version v", rb"db version v(\d{1,2}\.\d{1,2}\.\d{1,3}(?:-[\w.]{1,20})?)"),
-                (
-                    b".",
-                    rb"\x00(\d\.\d{1,2}\.\d{1,3}(?:-[\w.]{1,20})?)\x00{1,8}[0-9a-f]{40}\x00",
-                ),
+                (b"-stable", rb"v?(\d\d\.\d{1,2}\.\d+\.\d+)-stable"),
+                (b"-lts", rb"v?(\d\d\.\d{1,2}\.\d+\.\d+)-lts"),
             ),
-            text_series=(),
-            path_version=r"mongodb[^/]*?-(\d+\.\d+\.\d+)",
-            version_parts=3,
-            version_file=None,
-            unit_name="mongo",
-            port_options=("--port",),
-            port_keys=("net.port", "port"),
-            port_file=None,
-            other_ports=(),
-            data_options=("--dbpath",),
-            data_variable=None,
-            data_keys=("storage.dbPath", "dbpath"),
-            data_by_config=False,
-            data_marks=("WiredTiger", "storage.bson", "mongod.lock", "WiredTiger.wt"),
-            data_files=("mongod.lock", "WiredTiger.lock", "WiredTiger.wt"),
-            data_places=("/var/lib/mongodb", "/var/lib/mongo", "/data/db"),
-            config_places=("/etc/mongod.conf", "/etc/mongodb.conf"),
-            read_config=read_mongodb_config,
+            port_keys=("tcp_port",), other_ports=(8123, 9004, 9005, 9009), data_keys=("path",),
+            data_options=("--path",), data_marks=("metadata", "store", "status"),
+            data_files=("status",), data_places=("/var/lib/clickhouse",),
+            config_options=("-C", "--config-file"), config_also=("config.d/*.xml",),
+            config_places=("/etc/clickhouse-server/config.xml",), tls=("tcp_port_secure",),
+            tls_default=False,
+        ),
+        Rule(
+            "influxdb", 8086, tested="InfluxDB 1.6",
+            programs=("influxd", "influxdb3"), ask=("version",),
+            packages=((r"influxdb\d?(-server|-core)?", "influxdb", None),), other_ports=(8088,),
+            unit_name="influx", port_keys=("http.bind-address", "http-bind-address"),
+            port_options=("--http-bind-address",),
+            data_options=("--engine-path", "--data-dir"), data_keys=("data.dir", "engine-path"),
+            data_places=("/var/lib/influxdb/data", "/var/lib/influxdb/engine"),
+            config_options=("-config", "--config"), tls=("http.https-enabled", "tls-cert"),
+            config_places=("/etc/influxdb/influxdb.conf", "/etc/influxdb/config.toml"),
+        ),
+        Rule(
+            "cockroachdb", 26257, programs=("cockroach",), says=r".*\0start(-single-node)?\0",
+            ask=("version",), unit_name="cockroach", port_options=("--listen-addr", "--port"),
+            other_ports=(8080,), data_options=("-s", "--store"),
+            data_marks=("CURRENT", "cockroach-temp", "STORAGE_MIN_VERSION"),
+            data_files=("LOCK",), data_places=("/var/lib/cockroach",), tls=("certs-dir",),
+        ),
+        Rule(
+            "tidb", 4000, programs=("tidb-server",), ask=("-V",), keeps_data=False,
+            port_options=("-P", "--port"), other_ports=(10080,), tls=("security.ssl-cert",),
+            config_places=("/etc/tidb/*.toml",), config_usual=False,
+        ),
+        Rule(
+            "etcd", 2379, tested="etcd 3.4",
+            programs=("etcd",), other_ports=(2380, 2381),
+            port_options=("--listen-client-urls",), port_keys=("listen-client-urls",),
+            data_keys=("data-dir",), data_marks=("member",), data_files=("member/snap/db",),
+            data_places=("/var/lib/etcd", "/var/lib/etcd/*"),
+            tls=("cert-file", "client-transport-security.cert-file"), tls_default=None,
+        ),
+        Rule(
+            "firebird", 3050, tested="Firebird 3.0",
+            programs=("firebird", "fb_smp_server", "fbserver"),
+            packages=((r"firebird\d\.\d-server(-core)?", "firebird", None),), ask=(),
+            text_versions=((b"Firebird", rb"[A-Z]{2}-[VT](\d+(?:\.\d+){3})"),),
+            port_options=("-p",), port_keys=("RemoteServicePort",),
+            data_places=("/var/lib/firebird/*/data", "/var/lib/firebird/data"),
+            config_places=("/etc/firebird/*/firebird.conf", "/opt/firebird/firebird.conf"),
+        ),
+        Rule(
+            "sqlserver", 1433, programs=("sqlservr",), ask=(), unit_name="mssql",
+            packages=((r"mssql-server", "sqlserver", None),), other_ports=(1431, 1434),
+            port_keys=("network.tcpport",), data_keys=("filelocation.defaultdatadir",),
+            data_marks=("master.mdf",), data_files=("master.mdf",),
+            data_places=("/var/opt/mssql/data",), config_places=("/var/opt/mssql/mssql.conf",),
+            tls=("network.tlscert",), roles=(("hadr.hadrenabled", "availability group"),),
+        ),
+        Rule(
+            "oracle", 1521, programs=("oracle",), says=r"ora_pmon_", instance=r"ora_pmon_(\w+)",
+            path_version=r"/product/(\d+(?:\.\d+)*)/", version_parts=4, ask=(),
+            version_beside=("../inventory/ContentsXML/comps.xml",
+                            r"NAME=\"oracle\.server\" VER=\"(\d+[\d.]*)\""),
+        ),
+        Rule(
+            "db2", 50000, programs=("db2sysc",), ask=(), path_version=r"/db2/V(\d+\.\d+)",
+            instance=r"db2sysc", port_like=r"(50\d\d\d|25\d\d\d)", unit_name="db2",
+        ),
+        Rule(
+            "hana", 30015, programs=("hdbindexserver", "hdbnameserver"), ask=(),
+            instance=r"/usr/sap/(\w{3}/HDB\d\d)", port_like=r"3\d\d(13|15)", unit_name="saphana",
+            version_beside=("manifest", r"fullversion:\s*(\d+\.\d+\.\d+)"),
+            data_places=("/hana/data/*",),
+        ),
+        Rule(
+            "ase", 5000, programs=("dataserver",), data_options=("-d",), ask=(),
+            marks=((b"Adaptive Server Enterprise/", "ase", None),),
+            text_versions=((b"Adaptive Server Enterprise/",
+                            rb"Adaptive Server Enterprise/(\d+\.\d+(?:\.\d+)?)"),),
+            path_version=r"/ASE-(\d+)_", config_options=("-c",), unit_name="sybase|dataserver",
         ),
     )  # fmt: skip
 
@@ -394,7 +607,7 @@ class Folder:
         finally:
             os.close(fd)
 
-    def text(self, path: str, limit: int = MIB) -> "Optional[str]":
+    def text(self, path: str, limit: int = MIB) -> "Text":
         """The text of a regular file; None when there is none that can be read."""
         try:
             return self.read(path, limit).decode("utf-8", "surrogateescape")
@@ -434,7 +647,7 @@ class Folder:
             ][:MAX_LISTED]
         return paths
 
-    def link(self, name: str) -> "Optional[str]":
+    def link(self, name: str) -> "Text":
         """Where a link directly in the folder says it leads."""
         try:
             return os.readlink(name, dir_fd=self.fd)
@@ -462,31 +675,27 @@ class Command:
     """
 
     def __init__(
-        self,
-        args: "List[str]",
-        source: str,
-        binary: "Optional[str]" = None,
-        config: "Optional[str]" = None,
+        self, args: "List[str]", source: str, binary: "Text" = None, config: "Text" = None
     ) -> None:
         self.args = args
         self.source = source
         self.binary = binary
         self.config = config
 
-    def option(self, *names: str) -> "Optional[str]":
-        """The last value of an option: `--name=x`, `--name x`, `-Xx`, `-X x`, `-c name=x`."""
+    def option(self, *names: str) -> "Text":
+        """The last value of an option: `--name=x`, `-name x`, `-Xx`, `-X x`, `-c name=x`."""
         found = None
         for arg, after in zip(self.args, self.args[1:] + [""]):
             key, equals, value = arg.partition("=")
-            if arg == "-c":
+            if arg == "-c" and "=" in after:
                 key, equals, value = after.partition("=")
                 key = "--" + key.strip()
             for name in names:
-                if name.startswith("--"):
-                    if key.replace("_", "-") == name:
+                if len(name) > 2:
+                    if key[:1] == "-" and key.lstrip("-").replace("_", "-") == name.lstrip("-"):
                         found = value if equals else after
                 elif arg.startswith(name) and not arg.startswith("--"):
-                    found = arg[len(name) :] or after
+                    found = arg[2:].lstrip("=") or after
         return found.strip().strip("'\"") if found else None
 
 
@@ -497,7 +706,7 @@ class Config:
     """
 
     def __init__(self) -> None:
-        self.file = None  # type: Optional[str]
+        self.file = None  # type: Text
         self.values = {}  # type: Dict[str, Found]
         self.port = None  # type: Optional[Tuple[int, str]]
         self.data = []  # type: List[Found]
@@ -519,12 +728,17 @@ class Config:
 def configuration(folder: Folder, rule: Rule, command: Command, cwd: str) -> Config:
     """Port and data directories as the command line and the configuration give them."""
 
-    def path(text: "Optional[str]") -> "Optional[str]":
+    def path(text: "Text") -> "Text":
         full = os.path.normpath(os.path.join(cwd, text)) if text else None
         return full[1:] if full and full.startswith("//") else full
 
     given = path(command.option(*rule.data_options))
-    config = rule.read_config(folder, command, given or (cwd if rule.data_by_config else None))
+    about = given or (cwd if rule.data_by_config else None)
+    config = read_config(folder, rule, config_files(folder, rule, command, about, cwd))
+    data_dir = config.values.get(rule.data_keys[0], (about,))[0] if rule.data_by_config else None
+    if data_dir:
+        files = [path("%s/%s" % (data_dir, name)) or "" for name in rule.config_also]
+        read_config(folder, rule, files, config)
     config.port = port_number(command.option(*rule.port_options), command.source)
     config.port = config.port or port_number(*(config.get(rule.port_keys) or (None, "")))
     if given:
@@ -536,23 +750,44 @@ def configuration(folder: Folder, rule: Rule, command: Command, cwd: str) -> Con
     return config
 
 
-def port_number(text: "Optional[str]", source: str) -> "Optional[Tuple[int, str]]":
-    """A port and how it was found, when the text is one."""
-    if text and re.match(r"\d{1,5}$", text.strip()) and 0 < int(text) < 65536:
-        return int(text), source
-    return None
+def config_files(
+    folder: Folder, rule: Rule, command: Command, about: "Text", cwd: str
+) -> "List[str]":
+    """The configuration files of one server in the order in which it reads them."""
+    named = command.option(*rule.config_options) or command.config
+    if not named and command.args[:1] and command.args[0].endswith(".conf"):
+        named = command.args[0]
+    if "--no-defaults" in command.args:
+        return []
+    if named:
+        named = os.path.join(cwd, named)
+        if rule.config_name and not named.endswith((".conf", ".yml")):
+            named += "/" + rule.config_name
+        paths = [named[5:] if named.startswith("file:/") else named]
+    elif rule.data_by_config:
+        paths = ["%s/%s" % (about, rule.config_name)] if about else []
+    else:
+        paths = [one for place in rule.config_places for one in folder.glob(place)]
+        if not rule.config_usual:
+            # The file is not on the command line any more: it is the one with the port of its title
+            title = port_number(" ".join(command.args[:1]), "")
+            paths = [
+                path
+                for path in paths[:50]
+                for port in [read_config(folder, rule, [path]).get(rule.port_keys)]
+                if title and int((port or ("",))[0] or rule.default_port) == title[0]
+            ][:1]
+        extra = command.option(rule.config_extra) if rule.config_extra else None
+        paths += [extra] if extra else []
+    if rule.config_also and not rule.data_by_config:
+        beside = [os.path.dirname(path) for path in paths]
+        paths += [one for at in beside for name in rule.config_also
+                  for one in folder.glob("%s/%s" % (at, name))]  # fmt: skip
+    return paths
 
 
-_MYSQL_GROUP = re.compile(r"(mysqld|server|mysqld-\d+\.\d+|mariadbd?(-\d+\.\d+)?)$")
-_MYSQL_INCLUDE = re.compile(r"\s*!(include(?:dir)?)\s+(\S.*?)\s*$")
-_POSTGRESQL_INCLUDE = re.compile(r"\s*(include(?:_dir|_if_exists)?)\s*[= ]\s*'([^']*)'")
-_SETTING = re.compile(r"\s*([\w.-]+)\s*(?:=\s*|\s)(.*)$")
-
-
-def expanded(
-    folder: Folder, path: str, include: "re.Pattern[str]", suffix: str, seen: "List[str]"
-) -> "Iterator[Tuple[str, str]]":
-    """(file, line) of a configuration file and, in place, of those it includes.
+def expanded(folder: Folder, path: str, include: str, seen: "List[str]") -> "Iterator[Found]":
+    """(line, file) of a configuration file and, in place, of those it includes.
 
     Each file is read once, so a loop ends where it would close.
     """
@@ -562,91 +797,93 @@ def expanded(
     text = folder.text(path)
     if text is None:
         return
-    for line in text.split("\n", MAX_CONFIG_LINES)[:MAX_CONFIG_LINES]:
-        match = include.match(line)
+    lines = text.split("\n", MAX_CONFIG_LINES)[:MAX_CONFIG_LINES]
+    if text.lstrip()[:1] == "<":
+        lines = xml_settings(text)
+    yield "", path
+    including = re.compile(include).match
+    for line in lines:
+        if line.lstrip()[:1] in ("", "#", ";"):
+            continue
+        match = including(line)
         if not match:
-            yield path, line
+            yield line, path
             continue
         target = os.path.join(os.path.dirname(path), match.group(2))
-        inner = [target]
+        inner = folder.glob(target) if "*" in target else [target]
         if match.group(1).endswith("dir"):
-            names = folder.names(target)[:MAX_CONFIG_FILES]
-            inner = [os.path.join(target, name) for name in names if name.endswith(suffix)]
+            inner = [
+                os.path.join(target, name)
+                for name in folder.names(target)[:MAX_CONFIG_FILES]
+                if name.endswith((".cnf", ".conf"))
+            ]
         for one in inner:
-            for found in expanded(folder, one, include, suffix, seen):
+            for found in expanded(folder, one, include, seen):
                 yield found
 
 
-def read_mysql_config(folder: Folder, command: Command, _data_dir: "Optional[str]") -> Config:
-    """my.cnf with what it includes: the groups a server reads; the last value wins."""
-    only = command.option("--defaults-file")
-    extra = command.option("--defaults-extra-file")
-    paths = [only] if only else ["/etc/my.cnf", "/etc/mysql/my.cnf"]
-    if "--no-defaults" in command.args:
-        paths = []
-    elif extra and not only:
-        paths.append(extra)
-    suffix = command.option("--defaults-group-suffix") or ""
-    config, groups, seen = Config(), {}, []  # type: Tuple[Config, Dict[str, str], List[str]]
+def xml_settings(text: str) -> "List[str]":
+    """`outer.inner = value` for each element below the root that holds text alone."""
+    above, found = [], []  # type: Tuple[List[str], List[str]]
+    text = re.sub(r"<!--.*?-->", "", text, flags=re.S)
+    for close, name, alone, value in re.findall(r"<(/?)(\w+)[^<>]*?(/?)>([^<]*)", text):
+        if close:
+            del above[-1:]
+        elif not alone:
+            above.append(name)
+            if value.strip() and len(above) < 20:
+                found.append("%s = %s" % (".".join(above[1:]), " ".join(value.split())))
+    return found[:MAX_CONFIG_LINES]
+
+
+_SETTING = re.compile(r"(\s*)[\"']?(\w[\w.-]*)[\"']?\s*([:=]|\s|$)\s*(.*)$")
+
+
+def read_config(
+    folder: Folder, rule: Rule, paths: "Iterable[str]", onto: "Optional[Config]" = None
+) -> Config:
+    """The settings of these files: `name = value`, `name value`, sections in brackets, and the
+    plain YAML that servers document. The last value wins."""
+    config, seen = onto or Config(), []  # type: Tuple[Config, List[str]]
     for path in paths:
-        for file, line in expanded(folder, path, _MYSQL_INCLUDE, ".cnf", seen):
+        above = []  # type: List[Tuple[int, str]]
+        section = {}  # type: Dict[str, str]
+        for line, file in expanded(folder, path, rule.include, seen):
             config.file = config.file or file
-            if line.lstrip().startswith("["):
-                group = line.partition("[")[2].partition("]")[0].strip()
-                groups[file] = group[: -len(suffix)] if suffix and group.endswith(suffix) else group
+            if line.lstrip()[:1] == "[":
+                section[file] = line.partition("[")[2].partition("]")[0].strip()
+            item = above and re.match(r"\s*-\s+[\"']?(/[^\"'#]*)", line)
+            if item:
+                config.values.setdefault(above[-1][1], (item.group(1).strip(), file))
             match = _SETTING.match(line)
-            if match and _MYSQL_GROUP.match(groups.get(file, "")):
-                name = match.group(1).lower().replace("-", "_")
-                config.put(name[6:] if name.startswith("loose_") else name, match.group(2), file)
+            group = section.get(file, "")
+            if not match or (rule.groups and not re.match(rule.groups, group)):
+                continue
+            indent, name, sign, rest = len(match.group(1)), *match.group(2, 3, 4)
+            if rule.groups:
+                name = re.sub("^loose_", "", name.lower().replace("-", "_"))
+            elif group:
+                name = "%s.%s" % (group, name)
+            while above and above[-1][0] >= indent:
+                above.pop()
+            key = ".".join([parent for _, parent in above[-1:]] + [name])
+            if sign == ":" and rest.startswith("{"):
+                for pair in rest.strip("{} \r").split(","):
+                    inner, _, value = pair.partition(":")
+                    config.put("%s.%s" % (key, inner.strip()), value.strip(), file)
+            elif sign == ":" and not rest.partition("#")[0].strip() and len(key) < MAX_TEXT:
+                above.append((indent, key))
+            else:
+                config.put(key if sign == ":" else name, rest, file)
     return config
 
 
-def read_postgresql_config(folder: Folder, command: Command, data_dir: "Optional[str]") -> Config:
-    """postgresql.conf with what it includes, then postgresql.auto.conf; the last value wins."""
-    config, seen = Config(), []  # type: Tuple[Config, List[str]]
-
-    def read(path: str) -> None:
-        for file, line in expanded(folder, path, _POSTGRESQL_INCLUDE, ".conf", seen):
-            config.file = config.file or file
-            match = _SETTING.match(line)
-            if match:
-                config.put(match.group(1).lower(), match.group(2), file)
-
-    path = command.option("--config-file") or command.config
-    if path or data_dir:
-        read(path or "%s/postgresql.conf" % data_dir)
-    data_dir = config.values.get("data_directory", (data_dir, ""))[0]
-    if data_dir:
-        read(data_dir + "/postgresql.auto.conf")
-    return config
-
-
-def read_mongodb_config(folder: Folder, command: Command, _data_dir: "Optional[str]") -> Config:
-    """mongod.conf: the plain YAML that MongoDB documents, or the `name = value` of before 2.6."""
-    config = Config()
-    path = command.option("-f", "--config") or command.config
-    text = folder.text(path) if path else None
-    if not path or text is None:
-        return config
-    config.file = path
-    above = []  # type: List[Tuple[int, str]]
-    for line in text.split("\n", MAX_CONFIG_LINES)[:MAX_CONFIG_LINES]:
-        match = re.match(r"( *)[\"']?([\w.]+)[\"']?\s*([:=])\s*(.*)$", line)
-        if not match:
-            continue
-        indent, rest = len(match.group(1)), match.group(4)
-        while above and above[-1][0] >= indent:
-            above.pop()
-        key = ".".join([parent for _, parent in above[:20]] + [match.group(2)])
-        if rest.startswith("{"):
-            for pair in rest.strip("{} \r").split(","):
-                name, _, value = pair.partition(":")
-                config.put("%s.%s" % (key, name.strip()), value.strip(), path)
-        elif match.group(3) == ":" and not rest.partition("#")[0].strip():
-            above.append((indent, match.group(2)))
-        else:
-            config.put(key, rest, path)
-    return config
+def port_number(text: "Text", source: str) -> "Optional[Tuple[int, str]]":
+    """A port and how it was found, when the text is one, or is an address that ends in one."""
+    match = re.search(r"(?:^|:)(\d{1,5})(?:$|[,/\s])", (text or "").strip())
+    if match and 0 < int(match.group(1)) < 65536:
+        return int(match.group(1)), source
+    return None
 
 
 # --- processes ----------------------------------------------------------------------------------
@@ -661,31 +898,61 @@ class Process:
     """One process that may be a server. Its /proc folder is held open, so that all that is read of
     it is of the same process even when its pid is used again."""
 
-    def __init__(self, pid: int, fd: int, rule: Rule, exe: "Optional[str]") -> None:
+    def __init__(self, pid: int, fd: int, rules: "List[Rule]", exe: "Text") -> None:
         self.pid = pid
-        self.rule = rule
         self.files = Folder(fd)
         self.deleted = exe is not None and exe.endswith(_DELETED)
         self.exe = exe[: -len(_DELETED)] if exe and self.deleted else exe
-        args = self.read("cmdline", MAX_CMDLINE).split("\0")
+        self.line = self.read("cmdline", MAX_CMDLINE)
+        args = self.line.split("\0")
+        if len(args) < 3 and " " in args[0]:  # a title in the place of the arguments
+            args = args[0].split(" ")
         self.command = Command(args[1:], "command line")
-        self.is_serving = not args[1:2] or args[1] not in rule.not_serving
-        status = self.read("status")
-        parent = re.search(r"^PPid:\s*(\d{1,9})", status, re.M)
-        self.parent = int(parent.group(1)) if parent else 0
-        user = re.search(r"^Uid:\s*\d+\s+(\d{1,10})", status, re.M)
-        self.user = int(user.group(1)) if user else None
         self.cwd = self.files.link("cwd")
+        self.rule = None  # type: Optional[Rule]
+        for rule in rules:
+            if rule.where in (exe or "") and re.match(rule.says, self.line, re.S):
+                if args[1:2] and args[1] in rule.not_serving:
+                    break
+                self.rule = rule
+                break
+        self.instance = None  # type: Text
+        if self.rule and self.rule.instance:
+            match = re.search(self.rule.instance, "%s\n%s" % (self.line[:256], self.cwd))
+            self.instance = match.group(match.lastindex or 0) if match else str(pid)
+        status = self.read("status") if self.rule else ""
+        self.parent = int(self.number(status, r"^PPid:\s*(\d{1,9})") or 0)
+        self.user = self.number(status, r"^Uid:\s*\d+\s+(\d{1,10})")
+        self.memory = self.number(status, r"^VmRSS:\s*(\d{1,15}) kB")
+        self.workers = []  # type: List[Process]
+
+    @staticmethod
+    def number(text: str, pattern: str) -> "Optional[int]":
+        """The number that a pattern finds."""
+        match = re.search(pattern, text, re.M)
+        return int(match.group(1)) if match else None
 
     def read(self, name: str, limit: int = 65536) -> str:
         """The text of one of its /proc entries; nothing when it cannot be read."""
         return self.files.text(name, limit) or ""
 
     @property
-    def container(self) -> "Optional[str]":
-        """The short id of its container, where its control group tells."""
+    def container(self) -> "Text":
+        """The id of its container, where its control group tells."""
         match = _CONTAINER.search(self.read("cgroup"))
-        return match.group(1)[:12] if match else None
+        return match.group(1) if match else None
+
+    def started(self, host: "Host") -> "Text":
+        """When it started, UTC."""
+        ticks = self.number(self.read("stat").rpartition(")")[2], r"^(?: \S+){19} (\d{1,18})")
+        boot = self.number(host.folder.text("/proc/stat", MIB) or "", r"^btime (\d{1,12})")
+        if ticks is None or boot is None:
+            return None
+        try:
+            seconds = boot + ticks // os.sysconf("SC_CLK_TCK")
+            return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
+        except (OverflowError, ValueError, OSError):
+            return None
 
     def descriptors(self) -> "Optional[List[str]]":
         """What its open descriptors lead to; None when that cannot be read."""
@@ -708,14 +975,17 @@ def candidates(host: "Host") -> "List[Process]":
     The executable is what /proc/<pid>/exe leads to. A command line can say anything: it counts only
     where the link is hidden from this user, and then must name a file that only root can write.
     """
-    by_name = {name: rule for rule in host.rules for name in rule.programs}
+    by_name = {}  # type: Dict[str, List[Rule]]
+    for rule in host.rules:
+        for name in rule.programs + rule.aliases:
+            by_name.setdefault(name, []).append(rule)
     found = {}  # type: Dict[int, Process]
     hidden = 0
     for pid in sorted(int(name) for name in os.listdir(host.proc) if re.match(r"\d{1,9}$", name)):
         if host.late():
             break
         path = "%s/%d" % (host.proc, pid)
-        exe = None  # type: Optional[str]
+        exe = None  # type: Text
         try:
             exe = os.readlink(path + "/exe")
             name = exe[: -len(_DELETED)] if exe.endswith(_DELETED) else exe
@@ -724,14 +994,20 @@ def candidates(host: "Host") -> "List[Process]":
             name = hidden_program(host, pid) or ""
         except OSError:
             continue  # a kernel thread, or a process that has ended
-        rule = by_name.get(name[name.rfind("/") + 1 :])
-        if rule is None:
+        name = name[name.rfind("/") + 1 :]
+        if name == "docker-proxy":
+            host.proxies.append(host.folder.text("/proc/%d/cmdline" % pid, MAX_PATH) or "")
+        if name not in by_name:
             continue
         try:
             fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
         except OSError:
             continue
-        found[pid] = Process(pid, fd, rule, exe)
+        process = Process(pid, fd, by_name[name], exe)
+        if process.rule is None:
+            os.close(fd)
+            continue
+        found[pid] = process
         if len(found) > MAX_HELD:
             drop_workers(found)
         if len(found) > MAX_HELD:
@@ -742,13 +1018,10 @@ def candidates(host: "Host") -> "List[Process]":
     if hidden:
         hint = ": run as root" if os.geteuid() else ""
         host.warn("%d process(es) hide what they run from this user%s" % (hidden, hint))
-    return sorted(
-        (process for process in found.values() if process.is_serving),
-        key=lambda process: (not (process.exe and host.is_usual(process.exe)), process.pid),
-    )
+    return sorted(found.values(), key=lambda one: (not host.is_usual(one.exe or ""), one.pid))
 
 
-def hidden_program(host: "Host", pid: int) -> "Optional[str]":
+def hidden_program(host: "Host", pid: int) -> "Text":
     """The program a process says it is, when that is a file only root could have put there."""
     program = (host.folder.text("/proc/%d/cmdline" % pid, MAX_PATH) or "").partition("\0")[0]
     try:
@@ -759,15 +1032,24 @@ def hidden_program(host: "Host", pid: int) -> "Optional[str]":
 
 
 def drop_workers(found: "Dict[int, Process]") -> None:
-    """Forget the processes that a server of the same kind started in the same place."""
-    workers = [
-        pid
-        for pid, process in found.items()
-        for parent in [found.get(process.parent)]
-        if parent and parent.rule is process.rule and parent.cwd == process.cwd
-    ]
-    for pid in workers:
-        os.close(found.pop(pid).files.fd)
+    """Forget the processes that a server of the same kind started in the same place, and those of
+    an instance that has another; a worker may be the one that listens, so a few are kept in hand.
+    """
+    instances = {}  # type: Dict[Tuple[str, str], Process]
+    for pid, process in sorted(found.items(), key=lambda pair: (not pair[1].parent, pair[0])):
+        over = found.get(process.parent)
+        if over and not (over.rule is process.rule and over.cwd == process.cwd):
+            over = None
+        if process.instance and process.rule:
+            over = instances.setdefault((process.rule.engine, process.instance), process)
+        if over and over is not process:
+            if len(over.workers) < 2:
+                over.workers.append(process)
+            else:
+                os.close(process.files.fd)
+            found[pid].parent = -1
+    for pid in [pid for pid, process in found.items() if process.parent == -1]:
+        del found[pid]
 
 
 # --- sockets ------------------------------------------------------------------------------------
@@ -813,10 +1095,10 @@ class Version:
 
     def __init__(
         self,
-        version: "Optional[str]",
+        version: "Text",
         evidence: str,
-        engine: "Optional[str]" = None,
-        edition: "Optional[str]" = None,
+        engine: "Text" = None,
+        edition: "Text" = None,
         whole: bool = True,
     ) -> None:
         self.version = version
@@ -830,7 +1112,7 @@ def file_version(host: "Host", rule: Rule, node: Node, may_ask: bool) -> "Option
     """The version of a trusted executable of the host itself, best evidence first."""
     found = package_version(host, rule, node.path) or read_text_version(host, rule, node)
     if found is None:
-        found = path_version(rule, node.path)
+        found = beside_version(host.folder, rule, node.path) or path_version(rule, node.path)
         if may_ask and host.live and not host.late() and not (found and found.whole):
             found = asked_version(node, rule) or found
     return found
@@ -880,7 +1162,9 @@ def installed_version(host: "Host", package: str) -> str:
 
 def read_text_version(host: "Host", rule: Rule, node: Node) -> "Optional[Version]":
     """text_version of a regular file, read once however many processes run it."""
-    key = (node.identity, rule.family)
+    key = (node.identity, id(rule))
+    if not rule.text_versions and not rule.text_series:
+        return None
     if key not in host.texts:
         host.texts[key] = None
         size = node.stat.st_size
@@ -908,7 +1192,7 @@ def text_version(fd: int, size: int, rule: Rule, limit: int) -> "Optional[Versio
             versions[index] += around(piece, literal, pattern)
         for literal, pattern in rule.text_series:
             series += around(piece, literal, pattern)
-        if versions[0] and not rule.text_series:
+        if versions[0] and not rule.text_series and (any(marks) or not marks):
             break
     found = next((group for group in versions if group), [])
     if series:
@@ -919,11 +1203,11 @@ def text_version(fd: int, size: int, rule: Rule, limit: int) -> "Optional[Versio
         pattern = rb"(?<![\d.])(" + alone + rb")(?:[-+~][\w.+~-]{0,80})?\0"
         for piece in chunks(fd, parts, 0 if found else limit):
             found += around(piece, literal, pattern)
-    if not found:
+    if not found or (rule.text_versions[0][0] == b"." and not any(marks)):
         return None
     version = max(found, key=numbers).decode("ascii")
     rows = [row for row, is_there in zip(rule.marks, marks) if is_there]
-    _, engine, edition = rows[0] if rows else (b"", rule.family, None)
+    _, engine, edition = rows[0] if rows else (b"", rule.engine, None)
     if engine != "percona":
         version = re.sub(r"(?<=\d)-\d{1,3}$", "", version)
     return Version(version, "text in the executable", engine, edition)
@@ -986,9 +1270,17 @@ def chunks(fd: int, parts: "List[Tuple[int, int]]", limit: int) -> "Iterator[byt
             offset, length, limit = offset + len(piece), length - len(piece), limit - len(piece)
 
 
+def beside_version(folder: Folder, rule: Rule, path: str) -> "Optional[Version]":
+    """The version in a file that the vendor puts beside the executable."""
+    name, pattern = rule.version_beside
+    beside = os.path.join(os.path.dirname(path), name)
+    match = re.search(pattern, (folder.text(beside) or "")) if name else None
+    return Version(match.group(1), "file %s" % name) if match else None
+
+
 def path_version(rule: Rule, path: str) -> "Optional[Version]":
     """The version in the names of the folders the executable lies in."""
-    match = re.search(rule.path_version, path, re.I)
+    match = re.search(rule.path_version, path, re.I) if rule.path_version else None
     if not match:
         return None
     whole = match.group(1).count(".") + 1 >= rule.version_parts
@@ -1002,14 +1294,14 @@ def asked_version(node: Node, rule: Rule) -> "Optional[Version]":
     nobody, with nothing of ours: no environment, no input, no open file, little time.
     """
     mode = node.stat.st_mode
-    if not node.trusted or mode & (stat.S_ISUID | stat.S_ISGID) or not mode & 0o001:
+    if not rule.ask or not node.trusted or mode & (stat.S_ISUID | stat.S_ISGID) or not mode & 0o001:
         return None
     import subprocess
 
     executable = node.reopen()
     try:
         asked = subprocess.Popen(  # noqa: S603 - a trusted file, see above
-            [node.path, "--version"],
+            (node.path,) + rule.ask,
             executable="/proc/self/fd/%d" % executable,
             pass_fds=(executable,),
             stdin=subprocess.DEVNULL,
@@ -1035,12 +1327,13 @@ def asked_version(node: Node, rule: Rule) -> "Optional[Version]":
     match = re.search(rb"(?<![\w.])v?(\d+\.\d+(?:\.\d+)?)(-\d{1,3}(?=\s))?", output)
     if not match:
         return None
-    engine, edition = rule.family, None
+    engine, edition = rule.engine, None
     for mark, named, what in rule.marks[::-1]:
         if mark.strip(b"(- ") in output:
             engine, edition = named, what
     version = match.group(1) + ((match.group(2) or b"") if engine == "percona" else b"")
-    return Version(version.decode("ascii"), "%s --version" % node.path, engine, edition)
+    how = " ".join((node.path,) + rule.ask)
+    return Version(version.decode("ascii"), how, engine, edition)
 
 
 def become_nobody() -> None:
@@ -1084,7 +1377,7 @@ def holds_data(folder: Folder, rule: Rule, path: str) -> "Optional[bool]":
                     return True
                 except FileNotFoundError:
                     continue
-            return False
+            return node.is_folder and not rule.data_marks
     except (RemoteFile, PermissionError):
         return None
     except OSError:
@@ -1171,8 +1464,8 @@ class Host:
     """The host that is looked at: its files and processes, and what was found so far."""
 
     def __init__(self, root: str, seconds: float) -> None:
-        self.started = time.monotonic()
-        self.deadline = self.started + seconds
+        self.begun = time.monotonic()
+        self.deadline = self.begun + seconds
         root = os.path.realpath(root)
         self.live = root == "/"
         self.proc = os.path.join(root, "proc")
@@ -1180,15 +1473,18 @@ class Host:
         mounts = Folder(fd).text("/proc/self/mounts" if self.live else "/proc/mounts")
         self.folder = Folder(fd, remote_mounts(mounts or ""))
         self.rules = rules()
+        places = "|".join(re.escape(place).replace(r"\*", "[^/]*") for place in PLACES)
+        self.places = re.compile("(?:%s)/[^/]+$" % places)
         self.warnings = []  # type: List[str]
         self.complete = True
         self.databases = []  # type: List[Database]
+        self.proxies = []  # type: List[str]
         self.packages = None  # type: Optional[List[str]]
-        self.package_status = None  # type: Optional[str]
+        self.package_status = None  # type: Text
         self.text_budget = MAX_ALL_EXECUTABLES
-        self.texts = {}  # type: Dict[Tuple[Tuple[int, int], str], Optional[Version]]
-        self.data = set()  # type: set[Tuple[int, int]]
-        self.running = set()  # type: set[Tuple[int, int]]
+        self.texts = {}  # type: Dict[Tuple[Identity, int], Optional[Version]]
+        self.data = set()  # type: set[Identity]
+        self.running = set()  # type: set[Identity]
 
     def warn(self, text: str) -> None:
         """Say what could not be done; each thing once."""
@@ -1205,12 +1501,7 @@ class Host:
 
     def is_usual(self, path: str) -> bool:
         """Whether servers are installed in the place of this path."""
-        place = path.rpartition("/")[0]
-        return any(
-            re.match(re.escape(pattern).replace(r"\*", "[^/]*") + "$", place)
-            for rule in self.rules
-            for pattern in rule.places
-        )
+        return bool(self.places.match(path))
 
     def trusts(self, node: Node) -> bool:
         """Whether only root could have put this file there. In a folder that stands for a host,
@@ -1219,17 +1510,19 @@ class Host:
 
 
 class Database:
-    """One record of the report, and how each of its values was found."""
+    """One record of the report, and how each of its values was found. `place` tells it from
+    another in the same container image: it outlives pid and container."""
 
     def __init__(self, rule: Rule, version: Version, status: str, why: str, binary: str) -> None:
-        self.values = {"engine": version.engine or rule.family}  # type: Dict[str, Any]
+        self.values = {"engine": version.engine or rule.engine}  # type: Dict[str, Any]
         self.evidence = {}  # type: Dict[str, str]
+        self.place = ""
         self.put("status", status, why)
         self.put("edition", version.edition)
         self.put("version", version.version, version.evidence)
         self.put("binary", binary)
 
-    def put(self, name: str, value: "Any", evidence: "Optional[str]" = None) -> None:
+    def put(self, name: str, value: "Any", evidence: "Text" = None) -> None:
         """Set a value that is known."""
         if value is not None and value != "":
             self.values[name] = value
@@ -1245,6 +1538,11 @@ class Database:
         try:
             with folder.open(path) as node:
                 host.data.add(node.identity)
+                if host.live and node.is_folder:
+                    fd = node.reopen()
+                    disk = os.fstatvfs(fd)
+                    os.close(fd)
+                    self.put("disk_free_mb", disk.f_bavail * disk.f_frsize // MIB)
         except OSError:
             pass  # Size says why
         size = Size(host, folder, path)
@@ -1255,25 +1553,57 @@ class Database:
         for note in size.notes:
             host.warn("%s: %s" % (path, note))
 
+    def put_settings(self, rule: Rule, command: Command, config: Config, folder: Folder) -> None:
+        """Set what the configuration says of encryption and replication."""
+        self.put("config_file", config.file)
+        self.put("role", rule.role)
+        off = ("", "off", "no", "0", "false", "disabled", "disable", "none")
+        for key in rule.tls:
+            text = command.option("--" + key.replace("_", "-"))
+            text, source = (text, command.source) if text else config.get([key]) or (None, "")
+            if text is not None:
+                self.put("tls", text.lower() not in off, source)
+                break
+        else:
+            self.put("tls", rule.tls_default if config.file else None, "config %s" % config.file)
+        for key, role in rule.roles:
+            text, source = config.get([key]) or ("", "")
+            path = "%s/%s" % (self.values.get("data_dir", ""), key)
+            if text.lower() not in off:
+                self.put("role", role, source)
+            elif "data_dir" in self.values and folder.text(path, 1) is not None:
+                self.put("role", role, "file " + key)
 
-def look_at_process(host: Host, process: Process) -> "Optional[Database]":
+
+def look_at_process(host: Host, process: Process, rule: Rule) -> "Optional[Database]":
     """The database that a server process is; None with a warning when it is none."""
     folder = process_folder(host, process)
     try:
-        version, path, is_roots = running_version(host, process, folder)
+        links = process.descriptors()
+        version, path, is_roots = running_version(host, process, rule, folder, links or [])
         if version is None:
             return None
-        database = Database(process.rule, version, "running", "process %d" % process.pid, path)
-        database.put("container", process.container)
-        links = process.descriptors()
-        config = configuration(folder, process.rule, process.command, process.cwd or "/")
-        database.put("config_file", config.file)
-        found = running_data_dir(folder, process, config, links, is_roots)
+        why = "process %d" % process.pid
+        database = Database(rule, version, "running", why, path)
+        database.put("started_at", process.started(host))
+        database.put("memory_mb", process.memory and process.memory // 1024)
+        users = folder.text("/etc/passwd") or ""
+        name = re.search(r"^([^:\n]+):[^:\n]*:%s:" % process.user, users, re.M)
+        database.put("owner", name.group(1) if name else process.user and str(process.user))
+        config = configuration(folder, rule, process.command, process.cwd or "/")
+        found = running_data_dir(folder, process, rule, config, links, is_roots)
         if found and (is_roots or not host.live or owns(process, folder, found[0])):
             database.put_data(host, folder, found)
         elif found:
             host.warn("process %d: %s is another user's, not its data" % (process.pid, found[0]))
-        put_running_port(database, process, config, links, folder)
+        elif rule.keeps_data:
+            host.warn("%s, %s: its data directory could not be found" % (why, rule.engine))
+        else:
+            database.evidence["data_size"] = "keeps no data on disk"
+        database.put_settings(rule, process.command, config, folder)
+        put_running_port(database, process, rule, config, links, folder)
+        database.place = process.instance or ""
+        put_container(host, process, database)
         return database
     finally:
         if folder is not host.folder:
@@ -1313,7 +1643,7 @@ def is_in_own(kind: str, process: Process) -> bool:
 
 
 def running_version(
-    host: Host, process: Process, folder: Folder
+    host: Host, process: Process, rule: Rule, folder: Folder, links: "List[str]"
 ) -> "Tuple[Optional[Version], str, bool]":
     """The version of a running server, None when it is no server; the path of its executable; and
     whether that file, wherever it is by now, was root's alone to change.
@@ -1321,38 +1651,49 @@ def running_version(
     Its package counts, and --version may be asked, only when what runs is the host's own file that
     nobody but root can change: not a container's, not one that was deleted or put there by a user.
     """
-    rule = process.rule
     exe = process.exe or hidden_program(host, process.pid) or "?"
     name = "process %d, %s" % (process.pid, exe)
     version = None  # type: Optional[Version]
     trusted = is_roots = False
+    if rule.library:
+        version, path = library_version(rule, process, folder, links)
+        exe = path or exe
+        name = "process %d, %s" % (process.pid, exe)
     try:
-        with open_running(host, process, folder, exe) as node:
+        opened = folder.open(exe) if rule.library else open_running(host, process, folder, exe)
+        with opened as node:
             is_roots = node.stat.st_uid == 0 and not node.stat.st_mode & 0o022
             try:
                 with host.folder.open(exe) as there:
-                    same = there.identity == node.identity and not process.deleted
-                    trusted = same and host.trusts(there)
-                    if trusted:
+                    same = there.identity == node.identity
+                    same = same and (not process.deleted or bool(rule.library))
+                    if rule.library:
+                        trusted = same and (there.trusted or not host.live)
+                    else:
+                        trusted = same and host.trusts(there)
+                    if trusted and version is None and not rule.library:
                         exe = there.path
                         may_ask = folder is host.folder and is_in_own("pid", process)
                         version = file_version(host, rule, there, may_ask)
             except OSError:
                 pass  # the host has no such file: it is a container's, or deleted
-            if version is None:
+            if version is None and not rule.library:
                 version = read_text_version(host, rule, node)
     except RemoteFile:
         host.warn("%s: on a network file system, not read" % name)
         return path_version(rule, exe) or Version(None, ""), exe, True
     except OSError:
         trusted = not host.live and host.is_usual(exe)
-        version = path_version(rule, exe) if trusted else None
-    if process.deleted:
+    # Only root fills the usual places, with a vendor's own user's files too; a container's are its
+    # image's.
+    known = trusted or (host.is_usual(exe) and (folder is host.folder or bool(process.container)))
+    if known and not rule.library and (version is None or not version.version):
+        version = beside_version(folder, rule, exe) or path_version(rule, exe) or version
+    if process.deleted and not rule.library:
         host.warn("%s: replaced while it runs, a restart is pending" % name)
-        trusted = trusted or host.is_usual(exe)
     elif not trusted and folder is host.folder:
         host.warn("%s: others than root can change this executable; it was not run" % name)
-    if version is None and trusted:
+    if version is None and known and not rule.library:
         host.warn("%s: its version could not be found" % name)
         version = Version(None, "")
     elif version is None:
@@ -1360,6 +1701,32 @@ def running_version(
     if version and not version.engine and exe.endswith("/mariadbd"):
         version.engine = "mariadb"
     return version, exe, is_roots if host.live else trusted or folder is not host.folder
+
+
+def library_version(
+    rule: Rule, process: Process, folder: Folder, links: "List[str]"
+) -> "Tuple[Optional[Version], Text]":
+    """The version in the name of the file that an interpreter runs, and that file: it holds it
+    open, or its command line names it and it is there."""
+    for path in links + re.split("[\0:=]", process.line)[:5000]:
+        match = re.match(rule.library, path)
+        if match:
+            for there in (path, os.path.dirname(path)):
+                try:
+                    folder.open(there).__exit__()
+                    return Version(match.group(1), "file name"), there
+                except OSError:
+                    continue
+    args = process.line.split("\0")
+    homes = [arg.rpartition("=")[2] for arg in args if re.match(r"-D[\w.]*(home|storagedir)=", arg)]
+    homes += [one[:-2] for arg in args for one in arg.split(":") if one.endswith("/*")]
+    for home in homes[:50] + list(rule.library_places):
+        for place in folder.glob(home) if home in rule.library_places else (home, home + "/lib"):
+            for name in folder.names(place):
+                match = re.match(rule.library, "%s/%s" % (place, name))
+                if match:
+                    return Version(match.group(1), "file name"), "%s/%s" % (place, name)
+    return None, None
 
 
 def open_running(host: Host, process: Process, folder: Folder, exe: str) -> Node:
@@ -1374,13 +1741,16 @@ def open_running(host: Host, process: Process, folder: Folder, exe: str) -> Node
 def running_data_dir(
     folder: Folder,
     process: Process,
+    rule: Rule,
     config: Config,
     links: "Optional[List[str]]",
     is_roots: bool,
 ) -> "Optional[Found]":
     """Command line, configuration, working directory, open files, then the usual places."""
-    rule, cwd = process.rule, process.cwd or "/"
-    works_in = cwd if cwd != "/" and holds_data(folder, rule, cwd) else None
+    if not rule.keeps_data:
+        return None
+    cwd = process.cwd or "/"
+    works_in = cwd if rule.data_marks and cwd != "/" and holds_data(folder, rule, cwd) else None
     for path, source in config.data:
         if holds_data(folder, rule, path) is False:
             continue
@@ -1390,13 +1760,17 @@ def running_data_dir(
     if works_in:
         return works_in, "working directory"
     for link in links or ():
-        place, _, name = link.rpartition("/")
-        if place and name in rule.data_files:
-            return place, "open file %s" % name
-    for path in [path for one in rule.data_places if is_roots for path in folder.glob(one)]:
+        for name in rule.data_files:
+            if link.startswith("/") and link.endswith("/" + name):
+                return link[: -len(name) - 1], "open file %s" % name
+    usual = [path for one in rule.data_places for path in folder.glob(one)]
+    for path in usual if is_roots else ():
         if holds_data(folder, rule, path):
             return path, "usual place"
-    return config.data[0] if config.data else None
+    if config.data:
+        return config.data[0]
+    at_work = cwd in usual or (rule.works_in_data and cwd != "/")
+    return (cwd, "working directory") if at_work else None
 
 
 def same_file(folder: Folder, one: str, other: str) -> bool:
@@ -1411,16 +1785,19 @@ def same_file(folder: Folder, one: str, other: str) -> bool:
 def put_running_port(
     database: Database,
     process: Process,
+    rule: Rule,
     config: Config,
     links: "Optional[List[str]]",
     folder: Folder,
 ) -> None:
     """Its own listening sockets, then what it was told, its pid file, the default."""
-    rule = process.rule
     listening = listeners(process, links or [])
+    for worker in process.workers if not listening else ():
+        listening = listening or listeners(worker, worker.descriptors() or [])
     if listening:
         ports = [port for _, port in listening]
         likely = [config.port[0]] if config.port else []
+        likely += [port for port in ports if rule.port_like and re.match(rule.port_like, str(port))]
         likely += [rule.default_port] + [port for port in ports if port not in rule.other_ports]
         port = next((port for port in likely if port in ports), ports[0])
         listening.sort(key=lambda pair: (pair[1] != port, pair[1], pair[0]))
@@ -1428,7 +1805,7 @@ def put_running_port(
         database.put("listen", ["%s:%d" % pair for pair in listening[:MAX_LISTEN]])
         return
     found = config.port
-    if not found and rule.port_file:
+    if not found and rule.port_file[0]:
         name, line = rule.port_file
         text = folder.text("%s/%s" % (database.values.get("data_dir", ""), name), 4096) or ""
         found = port_number(dict(enumerate(text.split("\n"))).get(line), "file " + name)
@@ -1437,36 +1814,112 @@ def put_running_port(
     database.put("port", port, "%s, %s" % (source, seen))
 
 
+# --- containers ---------------------------------------------------------------------------------
+
+RUNTIME_FILES = (
+    "/var/lib/docker/containers/%s/config.v2.json",
+    "/run/containerd/io.containerd.runtime.v2.task/k8s.io/%s/config.json",
+    "/run/containers/storage/overlay-containers/%s/userdata/config.json",
+    "/var/lib/containers/storage/overlay-containers/containers.json",
+)
+
+
+def put_container(host: Host, process: Process, database: Database) -> None:
+    """Set what the container runtime's own files say. The runtime is not asked."""
+    ident = process.container
+    if ident is None:
+        return
+    database.put("container", ident[:12])
+    for path in RUNTIME_FILES:
+        try:
+            tree = json.loads(host.folder.text(path.replace("%s", ident), MIB) or "null")
+            if isinstance(tree, list):  # Podman: one file for all
+                tree = next((one for one in tree if pick(one, "id") == ident), None)
+                tree = json.loads(pick(tree, "metadata") or "null")
+        except (ValueError, TypeError, RecursionError):
+            continue
+        notes = pick(tree, "annotations")
+        image = pick(tree, "Config", "Image") or pick(tree, "image-name")
+        image = image or pick(notes, "io.kubernetes.cri.image-name")
+        image = image or pick(notes, "io.kubernetes.cri-o.ImageName")
+        if not isinstance(image, str):
+            continue
+        database.put("image", image, "file " + path.replace("%s", ident[:12]))
+        labels = pick(tree, "Config", "Labels")
+        names = (
+            pick(labels, "com.docker.compose.service"), pick(tree, "Name"), pick(tree, "name"),
+            pick(notes, "io.kubernetes.cri.container-name"),
+            pick(notes, "io.kubernetes.container.name"),
+        )  # fmt: skip
+        database.place += "|%s" % next((name for name in names if name), "")
+        ports = pick(tree, "NetworkSettings", "Ports", "%s/tcp" % database.values["port"])
+        host_port = pick(ports[0] if isinstance(ports, list) and ports else None, "HostPort")
+        found = port_number(str(host_port), "container's configuration")
+        if found:
+            database.put("published_port", *found)
+        break
+    said = r"-host-port\x00(\d+)\x00-container-ip\x00([\d.]+)\x00-container-port\x00%s\x00"
+    for line in host.proxies if "published_port" not in database.values else ():
+        match = re.search(said % database.values["port"], line + "\0")
+        if match and match.group(2) in process.read("net/fib_trie", MIB):
+            found = port_number(match.group(1), "docker-proxy")
+            database.put("published_port", *(found or (None,)))
+    # Where the data comes from outlives the container: a volume, or a folder of the host.
+    best = ("", "")
+    for fields in [line.split(" ") for line in process.read("mountinfo", MIB).split("\n")]:
+        data_dir = "%s/" % database.values.get("data_dir", "")
+        if len(fields) > 4 and data_dir.startswith(fields[4].rstrip("/") + "/"):
+            best = max(best, (fields[4], fields[3]))
+    database.place += "|%s" % best[1] if best[0] not in ("", "/") else ""
+
+
+def pick(tree: "Any", *keys: str) -> "Any":
+    """What lies below these keys of nested JSON objects, if it does."""
+    for key in keys:
+        tree = tree.get(key) if isinstance(tree, dict) else None
+    return tree
+
+
 # --- installed and not running ------------------------------------------------------------------
 
 
-def installed_servers(host: Host, rule: Rule) -> "List[Tuple[str, Tuple[int, int], Version]]":
-    """(path, identity, version) of the servers in the rule's places that only root can change.
+def installed_servers(host: Host) -> "Iterator[Tuple[Rule, Server]]":
+    """The servers in the usual places that only root can change.
 
     Several names of one file count once; a script counts for nothing.
     """
-    found = []  # type: List[Tuple[str, Tuple[int, int], Version]]
     seen = set()
-    for place in [path for pattern in rule.places for path in host.folder.glob(pattern)]:
-        for program in rule.programs:
-            if host.late():
-                return found
-            try:
-                with host.folder.open("%s/%s" % (place, program)) as node:
-                    name = os.path.basename(node.path)
-                    if node.identity in seen or not node.is_file or name not in rule.programs:
-                        continue
-                    seen.add(node.identity)
-                    if not host.trusts(node):
-                        host.warn("%s: others than root can change it; not counted" % node.path)
-                    elif host.folder.read(node.path, 2) != b"#!":
-                        version = file_version(host, rule, node, True)
-                        if version is None:
-                            host.warn("%s: its version could not be found" % node.path)
-                        found.append((node.path, node.identity, version or Version(None, "")))
-            except OSError:
-                continue  # there is no such file, as nearly everywhere
-    return found
+    found = []
+    names = {name for rule in host.rules if not rule.library for name in rule.programs}
+    for place in [path for pattern in PLACES for path in host.folder.glob(pattern)]:
+        for name in sorted(names.intersection(host.folder.names(place))):
+            path = "%s/%s" % (place, name)
+            owners = [rule for rule in host.rules if name in rule.programs and rule.where in path]
+            found.append((owners[0], path))
+    for rule in host.rules:
+        for place in [path for one in rule.library_places for path in host.folder.glob(one)]:
+            paths = ["%s/%s" % (place, name) for name in host.folder.names(place)]
+            found += [(rule, path) for path in paths if re.match(rule.library, path)]
+    for rule, path in found:
+        if host.late():
+            return
+        try:
+            with host.folder.open(path) as node:
+                known = rule.library or os.path.basename(node.path) in rule.programs + rule.aliases
+                if node.identity in seen or not node.is_file or not known:
+                    continue
+                seen.add(node.identity)
+                match = re.match(rule.library, path) if rule.library else None
+                if not ((match and (node.trusted or not host.live)) or host.trusts(node)):
+                    host.warn("%s: others than root can change it; not counted" % node.path)
+                elif match or host.folder.read(node.path, 2) != b"#!":
+                    version = Version(match.group(1), "file name") if match else None
+                    version = version or file_version(host, rule, node, True)
+                    if version is None:
+                        host.warn("%s: its version could not be found" % node.path)
+                    yield rule, (node.path, node.identity, version or Version(None, ""))
+        except OSError:
+            continue  # it has gone, or cannot be read
 
 
 def stopped(host: Host, rule: Rule) -> "List[Command]":
@@ -1521,7 +1974,7 @@ def unit_command(rule: Rule, name: str, text: str) -> "Optional[Command]":
         if "%" not in word
     ]
     if rule.data_variable in variables:
-        args[:0] = [rule.data_options[0], variables[str(rule.data_variable)]]
+        args[:0] = [rule.data_options[0], variables[rule.data_variable]]
     return Command(args, "unit %s" % name, started[0] if program in rule.programs else None)
 
 
@@ -1531,13 +1984,12 @@ def words(text: str) -> "List[str]":
     return [re.sub("[\"']", "", word) for word in found] or [""]
 
 
-def look_at_installed(host: Host, rule: Rule) -> None:
+def look_at_installed(host: Host, rule: Rule, servers: "List[Server]") -> None:
     """Add the stopped servers: one for each data directory that an installed server would use, and
     one for each installed server that has none and does not run."""
-    servers = installed_servers(host, rule)
     idle = [server for server in servers if server[1] not in host.running]
     spare = []  # type: List[Tuple[Command, Config]]
-    for command in stopped(host, rule) if servers else ():
+    for command in stopped(host, rule) if rule.keeps_data else ():
         if host.late():
             return
         config = configuration(host.folder, rule, command, "/")
@@ -1558,26 +2010,23 @@ def look_at_installed(host: Host, rule: Rule) -> None:
             host.warn("%s: data of a server that is not installed" % path)
         else:
             idle = [other for other in idle if other is not server]
-            add_installed(host, rule, server, config, usable[0])
+            add_installed(host, rule, server, command, config, usable[0])
     for server in idle:
-        configs = [config for command, config in spare if command.binary in (None, server[0])]
-        add_installed(host, rule, server, configs[0] if configs else Config(), None)
+        pairs = [pair for pair in spare if pair[0].binary in (None, server[0])]
+        command, config = pairs[0] if pairs else (Command([], ""), Config())
+        add_installed(host, rule, server, command, config, None)
 
 
 def server_for(
-    host: Host,
-    rule: Rule,
-    command: Command,
-    data_dir: str,
-    servers: "List[Tuple[str, Tuple[int, int], Version]]",
-) -> "Optional[Tuple[str, Tuple[int, int], Version]]":
+    host: Host, rule: Rule, command: Command, data_dir: str, servers: "List[Server]"
+) -> "Optional[Server]":
     """The installed server that would open this data directory."""
     for server in servers:
         if command.binary and same_file(host.folder, command.binary, server[0]):
             return server
-    if not rule.version_file:
+    if not rule.data_version:
         return servers[0]
-    series = (host.folder.text("%s/%s" % (data_dir, rule.version_file), 64) or "").strip()
+    series = (host.folder.text("%s/%s" % (data_dir, rule.data_version), 64) or "").strip()
     if not series:
         match = re.search(r"/(\d+(?:\.\d+)?)/", (command.config or data_dir) + "/")
         series = match.group(1) if match else ""
@@ -1590,17 +2039,18 @@ def server_for(
 def add_installed(
     host: Host,
     rule: Rule,
-    server: "Tuple[str, Tuple[int, int], Version]",
+    server: "Server",
+    command: Command,
     config: Config,
     data: "Optional[Found]",
 ) -> None:
     """Add the record of a stopped server. Without a data directory there are 0 bytes of data."""
     path, _, version = server
     database = Database(rule, version, "installed", "executable, no process", path)
-    database.put("config_file", config.file)
     database.put("port", *(config.port or (rule.default_port, "engine default")))
     database.put_data(host, host.folder, data)
-    if data is None:
+    database.put_settings(rule, command, config, host.folder)
+    if data is None and (rule.data_places or not rule.keeps_data):
         database.put("data_size_bytes", 0)
         database.put("data_size_complete", True)
         database.evidence["data_size"] = "no data directory exists"
@@ -1642,7 +2092,7 @@ def host_facts(host: Host) -> "Dict[str, Any]":
     return {name: clean(value) for name, value in facts.items() if value}
 
 
-def elf_machine(host: Host) -> "Optional[str]":
+def elf_machine(host: Host) -> "Text":
     """The architecture that the host's programs are built for."""
     binaries = [str(db.values["binary"]) for db in host.databases]
     for path in binaries + ["/bin/sh", "/usr/bin/bash", "/bin/bash", "/sbin/init"]:
@@ -1659,7 +2109,8 @@ def elf_machine(host: Host) -> "Optional[str]":
 
 _FIELDS = (
     "db_id", "engine", "edition", "version", "status", "port", "listen", "data_dir",
-    "data_size_bytes", "data_size_complete", "binary", "config_file", "container",
+    "data_size_bytes", "data_size_complete", "disk_free_mb", "binary", "config_file", "owner",
+    "started_at", "memory_mb", "tls", "role", "container", "image", "published_port",
 )  # fmt: skip
 _PATHS = frozenset(("data_dir", "binary", "config_file"))
 
@@ -1669,8 +2120,10 @@ def look(host: Host) -> None:
     for process in candidates(host):
         if host.late():
             return
+        if process.rule is None:
+            continue
         try:
-            database = look_at_process(host, process)
+            database = look_at_process(host, process, process.rule)
         except OSError as error:
             host.warn("process %d could not be read: %s" % (process.pid, error.strerror))
             host.complete = host.complete and error.errno in (errno.ESRCH, errno.ENOENT)
@@ -1683,9 +2136,12 @@ def look(host: Host) -> None:
                 host.running.add(node.identity)
         except OSError:
             pass  # it runs from a container or was deleted: nothing on the host is in use
-    for rule in host.rules:
+    servers = {}  # type: Dict[int, List[Server]]
+    for rule, server in installed_servers(host):
+        servers.setdefault(host.rules.index(rule), []).append(server)
+    for index, found in sorted(servers.items()):
         if not host.late():
-            look_at_installed(host, rule)
+            look_at_installed(host, host.rules[index], found)
 
 
 def give_ids(databases: "List[Database]") -> None:
@@ -1693,16 +2149,19 @@ def give_ids(databases: "List[Database]") -> None:
 
     Who keeps the plain name depends on nothing that a restart or another scan changes.
     """
-    telling = ("data_dir", "container", "config_file", "binary")
+    telling = ("data_dir", "published_port", "image", "config_file", "binary")
 
     def order(db: Database) -> "List[Any]":
-        return ["container" in db.values] + [str(db.values.get(key, "~")) for key in telling]
+        named = [str(db.values.get(key, "~")) for key in telling]
+        return ["container" in db.values] + named + [db.place, str(db.values.get("container"))]
 
     taken = set()  # type: set[str]
     for db in sorted(databases, key=order):
         plain = name = "%s-%s" % (db.values["engine"], db.values.get("port", "unknown"))
-        parts = [str(db.values.get(key, "")) for key in telling]
-        tries = [next(filter(None, parts), "")] + ["|".join(parts + [""] * at) for at in range(99)]
+        parts = [str(db.values.get(key, "")) for key in telling] + [db.place]
+        whole = "|".join(parts)
+        plain_place = whole if "container" in db.values else next(filter(None, parts), "")
+        tries = [plain_place, whole] + [whole + "|" * at for at in range(1, 99)]
         while name in taken:
             import hashlib  # only now: on most hosts no name is taken
 
@@ -1743,21 +2202,35 @@ def report(host: Host) -> "Dict[str, Any]":
         "databases": records,
         "warnings": [clean(text) for text in host.warnings],
         "complete": host.complete,
-        "elapsed_ms": int((time.monotonic() - host.started) * 1000),
+        "elapsed_ms": int((time.monotonic() - host.begun) * 1000),
         "count": len(records),
         "end": True,
     }
 
 
 def compact(found: "Dict[str, Any]") -> str:
-    """One line of ASCII. What is too long loses its evidence, and says so; never a database."""
-    line = json.dumps(found, separators=(",", ":"))
+    """One line of ASCII; packed when it is longer than a list of results shows. What is too long
+    even so loses its evidence, and says so; never a database."""
+    line = packed(found)
     if len(line) > MAX_LINE:
         for record in found["databases"]:
             record.update(evidence={}, listen=[])
         found["warnings"] = found["warnings"][:5] + ["evidence left out: the report is too long"]
-        line = json.dumps(found, separators=(",", ":"))
+        line = packed(found)
     return line
+
+
+def packed(found: "Dict[str, Any]") -> str:
+    """The report as JSON, or, when that is long, as JSON around its compressed form."""
+    line = json.dumps(found, separators=(",", ":"))
+    if len(line) < MAX_PLAIN:
+        return line
+    import binascii
+    import zlib
+
+    data = binascii.b2a_base64(zlib.compress(line.encode("ascii"), 9)).decode("ascii").strip()
+    outer = {"schema": SCHEMA, "packed": data, "count": found["count"], "end": True}
+    return json.dumps(outer, separators=(",", ":"))
 
 
 def pretty(found: "Dict[str, Any]") -> str:

@@ -13,7 +13,13 @@ import pytest
 
 from discovery import api
 from discovery.errors import AwsError, ConfigurationError, DiscoveryError, FailureKind
-from discovery.model import NO_DATABASE, DatabaseRecord, DatabaseStatus, DiscoveryStatus
+from discovery.model import (
+    ENGINE_LABELS,
+    NO_DATABASE,
+    DatabaseRecord,
+    DatabaseStatus,
+    DiscoveryStatus,
+)
 from discovery.settings import ROOT
 
 ACCOUNT = "123456789012"
@@ -317,12 +323,12 @@ def test_a_malformed_account_id_is_a_bad_request(account_id: str) -> None:
 
 def test_an_unknown_engine_is_a_bad_request() -> None:
     """An engine nobody knows is a 400 that lists the known ones, those in the inventory too."""
-    inventory = MemoryInventory(record(db_id="oracle-1521", engine="oracle"))
+    inventory = MemoryInventory(record(db_id="teradata-1025", engine="teradata"))
     status, code, message = refusal(inventory, "/databases", engine="mysqll")
     assert (status, code) == (400, "unknown_engine")
     assert message == (
         "engine='mysqll' is not known. "
-        "Known engines: mariadb, mongodb, mysql, oracle, percona, postgresql."
+        f"Known engines: {', '.join(sorted({*ENGINE_LABELS, 'teradata'}))}."
     )
 
 

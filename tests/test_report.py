@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import unicodedata
+import zlib
 from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -74,6 +77,14 @@ def test_a_report_is_read_with_every_value() -> None:
         "binary": "/usr/sbin/mysqld",
         "config_file": "/etc/mysql/my.cnf",
         "container": None,
+        "image": None,
+        "published_port": None,
+        "owner": None,
+        "started_at": None,
+        "memory_mb": None,
+        "disk_free_mb": None,
+        "tls": None,
+        "role": None,
         "evidence": {
             "status": "process 812",
             "version": "dpkg mysql-server-core-8.0 8.0.35-0ubuntu0.22.04.1",
@@ -82,6 +93,65 @@ def test_a_report_is_read_with_every_value() -> None:
             "data_size_mb": "sum of file sizes",
         },
     }
+
+
+def test_values_for_planners_are_read() -> None:
+    """Owner, start, memory, free space, TLS, role and container arrive as they were told."""
+    told = {
+        "image": "mysql:8.0",
+        "published_port": 13306,
+        "owner": "mysql",
+        "memory_mb": 612,
+        "disk_free_mb": 51200,
+        "tls": False,
+        "role": "replica",
+    }
+    entry = {**database_entry(), **told, "started_at": "2026-01-30T22:14:05Z"}
+    (database,) = parse_report(report_line(entry)).databases
+    assert {name: getattr(database, name) for name in told} == told
+    assert database.started_at == datetime(2026, 1, 30, 22, 14, 5, tzinfo=UTC)
+    for wrong in ("2026-13-30T22:14:05Z", "yesterday", 5):
+        report = parse_report(report_line({**entry, "started_at": wrong}))
+        assert report.databases[0].started_at is None
+        assert "started_at" in report.warnings[0]
+
+
+def packed(line: str, **other: object) -> str:
+    """A line as the probe packs it."""
+    data = base64.b64encode(zlib.compress(line.encode())).decode()
+    count = json.loads(line)["count"] if line.endswith("}") else 0
+    return json.dumps({"schema": 1, "packed": data, "count": count, "end": True, **other})
+
+
+def test_a_packed_report_is_the_same_report() -> None:
+    """Packing changes nothing but the length."""
+    line = report_line(database_entry(), database_entry("postgresql", 5432))
+    assert parse_report(packed(line)) == parse_report(line)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"packed": 5},
+        {"packed": "?"},
+        {"packed": "AAAA"},
+        {"packed": base64.b64encode(zlib.compress(b"x" * 50_000_000)).decode()},
+        {"packed": base64.b64encode(zlib.compress(b"{}")[:-3]).decode()},
+        {"packed": base64.b64encode(zlib.compress(b"\xff")).decode()},
+        {"count": 7},
+        {"end": False},
+    ],
+)
+def test_a_wrong_packed_report_is_refused(other: dict[str, object]) -> None:
+    """What cannot be unpacked, unpacks to too much, or does not agree with its cover is refused."""
+    error = refusal(packed(report_line(database_entry()), **other))
+    assert error.kind is FailureKind.OUTPUT_INVALID
+
+
+def test_a_packed_report_that_was_cut_is_truncated() -> None:
+    """A packed line that stops in the middle is told from a wrong one."""
+    error = refusal(packed(report_line(database_entry()))[:200])
+    assert error.kind is FailureKind.OUTPUT_TRUNCATED
 
 
 @pytest.mark.parametrize(

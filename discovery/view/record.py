@@ -30,12 +30,34 @@ def facts(record: DatabaseRecord, known: Support, now: datetime) -> list[tuple[s
         ("Executable", record.binary or DASH, how.get("binary", "")),
         ("Configuration", record.config_file or DASH, how.get("config_file", "")),
         ("Container", record.container or DASH, how.get("container", "")),
+        *_optional(record, now),
         ("First seen", when(record.first_seen, now), ""),
         ("Last seen", when(record.last_seen, now), ""),
     ]
     if record.gone_at:
         rows.append(("Gone since", when(record.gone_at, now), ""))
     return [(field, printable(value), printable(found) or DASH) for field, value, found in rows]
+
+
+def _optional(record: DatabaseRecord, now: datetime) -> list[tuple[str, str, str]]:
+    """What only some databases have; a row each where it is known."""
+    tls = {True: "configured", False: "not configured", None: None}[record.tls]
+    free, memory = (
+        None if value is None else size(float(value))
+        for value in (record.disk_free_mb, record.memory_mb)
+    )
+    port = str(record.published_port) if record.published_port else None
+    rows = [
+        ("Image", record.image, "image"),
+        ("Published port", port, "published_port"),
+        ("Process owner", record.owner, "owner"),
+        ("Started", when(record.started_at, now) if record.started_at else None, "started_at"),
+        ("Resident memory", memory, "memory_mb"),
+        ("Disk free", free, "disk_free_mb"),
+        ("TLS", tls, "tls"),
+        ("Replication role", record.role, "role"),
+    ]
+    return [(label, value, record.evidence.get(name, "")) for label, value, name in rows if value]
 
 
 def host_facts(record: DatabaseRecord) -> list[tuple[str, str]]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import shutil
 import subprocess
 import sys
+import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -54,11 +56,21 @@ def run_probe(
     if ran.code == 0 and not {"--pretty", "--help"} & set(arguments):
         assert ran.stdout.count("\n") == 1
         assert ran.stdout.isascii()
-        ran.report = json.loads(ran.stdout)
+        ran.report = unpacked(ran.stdout)
         assert ran.report["schema"] == 1
         assert list(ran.report)[-2:] == ["count", "end"]
         assert ran.report["count"] == len(ran.report["databases"]) == len(ran.databases)
     return ran
+
+
+def unpacked(line: str) -> dict[str, Any]:
+    """The report in a line, whether it is plain or packed."""
+    report: dict[str, Any] = json.loads(line)
+    if "packed" in report:
+        whole: dict[str, Any] = json.loads(zlib.decompress(base64.b64decode(report["packed"])))
+        assert whole["count"] == report["count"]
+        return whole
+    return report
 
 
 class HostFolder:

@@ -287,7 +287,11 @@ DECOYS = {
     "pooler": ("/usr/sbin/pgbouncer", "pgbouncer"),
     "dump": ("/usr/bin/mongodump", "mongodump"),
     "named after": ("/usr/bin/python3.11", "/usr/sbin/mysqld", "--datadir=/var/lib/mysql"),
-    "router": ("/usr/bin/mongos", "mongos"),
+    "shell": ("/usr/bin/mongosh", "mongosh"),
+    "nodetool": ("/usr/bin/java", "java", "-cp", "/x", "org.apache.cassandra.tools.NodeTool"),
+    "redis child": ("/usr/bin/redis-check-rdb", "redis-check-rdb", "/var/lib/redis/dump.rdb"),
+    "client of clickhouse": ("/usr/bin/clickhouse", "clickhouse-client"),
+    "rabbitmq": ("/usr/lib/erlang/bin/beam.smp", "beam.smp", "-boot", "/x/rabbit"),
 }
 
 
@@ -298,6 +302,22 @@ def test_decoys_are_not_databases(host: HostFolder, name: str) -> None:
     host.binary(exe, "mysqld-8.0", "8.0.35")
     host.process(5, exe, *arguments, comm="mysqld", listens=((ANY_ADDRESS, 3306),))
     assert host.probe().report["databases"] == []
+
+
+OTHER_USES = {
+    "sentinel": ("/usr/bin/redis-server", "redis-server *:26379 [sentinel]"),
+    "cockroach shell": ("/usr/local/bin/cockroach", "cockroach", "sql"),
+    "oracle worker": ("/u01/app/oracle/product/19.0.0/db/bin/oracle", "ora_dbw0_ORCL"),
+}
+
+
+@pytest.mark.parametrize("name", OTHER_USES)
+def test_other_uses_of_a_server_do_not_run_it(host: HostFolder, name: str) -> None:
+    """An executable with several uses is a running server only when it serves."""
+    exe, *arguments = OTHER_USES[name]
+    host.binary(exe)
+    host.process(5, exe, *arguments, listens=((ANY_ADDRESS, 3306),))
+    assert [d["status"] for d in host.probe().report["databases"]] == ["installed"]
 
 
 @pytest.mark.parametrize("argument", ["--version", "--verbose", "--initialize", "--bootstrap"])

@@ -1,0 +1,351 @@
+"""Every engine of the rule table, running and stopped, on folders that stand for hosts."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from discovery.model import ENGINE_LABELS
+from tests.probe.hostfolder import ANY_ADDRESS, PROBE, HostFolder
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> HostFolder:
+    """A host with nothing but its init process."""
+    return HostFolder(tmp_path / "root")
+
+
+NATIVE = {
+    # engine: (executable, arguments, port, text in it or (file beside it, its content), version)
+    "redis": ("/usr/bin/redis-server", ("redis-server *:6379",), 6379, "7.0.15", "7.0.15"),
+    "valkey": ("/usr/bin/valkey-server", ("valkey-server *:6379",), 6379, "8.0.1", "8.0.1"),
+    "keydb": ("/usr/bin/keydb-server", ("keydb-server *:6379",), 6379, "6.3.4", "6.3.4"),
+    "memcached": ("/usr/bin/memcached", (), 11211, "memcached 1.6.18\n", "1.6.18"),
+    "firebird": ("/usr/sbin/firebird", (), 3050, "LI-V3.0.11.33703 Firebird 3.0", "3.0.11.33703"),
+    "clickhouse": (
+        "/usr/bin/clickhouse-server",
+        ("clickhouse-server", "--config-file=/x"),
+        9000,
+        "v24.3.1.2672-lts",
+        "24.3.1.2672",
+    ),
+    "edb": ("/usr/edb/as15/bin/edb-postgres", (), 5444, "postgres (EnterpriseDB) 15.4.0", "15.4.0"),
+    "mongodb": ("/usr/bin/mongos", (), 27017, "mongos version v6.0.1", "6.0.1"),
+    "etcd": ("/usr/bin/etcd", (), 2379, "", None),
+    "influxdb": ("/usr/bin/influxd", (), 8086, "", None),
+    "cockroachdb": ("/usr/local/bin/cockroach", ("cockroach", "start", "--x"), 26257, "", None),
+    "tidb": ("/usr/local/bin/tidb-server", (), 4000, "", None),
+    "sqlserver": ("/opt/mssql/bin/sqlservr", (), 1433, "", None),
+    "oracle": (
+        "/u01/app/oracle/product/19.0.0/dbhome_1/bin/oracle",
+        ("ora_pmon_ORCL",),
+        1521,
+        "",
+        "19.0.0",
+    ),
+    "db2": ("/opt/ibm/db2/V11.5/adm/db2sysc", ("db2sysc 0",), 50000, "", "11.5"),
+    "ase": (
+        "/opt/sap/ASE-16_0/bin/dataserver",
+        (),
+        5000,
+        "Adaptive Server Enterprise/16.0",
+        "16.0",
+    ),
+    "hana": ("/usr/sap/HXE/HDB90/exe/hdbindexserver", (), 39015, "", None),
+    "couchbase": ("/opt/couchbase/bin/memcached", (), 11210, "", None),
+    "scylladb": ("/opt/scylladb/libexec/scylla", (), 9042, "", None),
+}
+MARKS = {"redis": "redis_version:", "valkey": "valkey_version:", "keydb": "KeyDB"}
+
+
+@pytest.mark.parametrize("engine", NATIVE)
+def test_native_servers(host: HostFolder, engine: str) -> None:
+    """A running server is its engine on its listening port; what cannot be known is left out."""
+    exe, arguments, port, text, version = NATIVE[engine]
+    host.binary(exe, MARKS.get(engine, ""), text)
+    host.process(5, exe, *arguments, listens=((ANY_ADDRESS, port),))
+    ran = host.probe()
+    (database,) = ran.report["databases"]
+    assert (database["engine"], database["status"]) == (engine, "running")
+    assert (database["port"], database.get("version")) == (port, version)
+    assert "data_size_bytes" not in database
+    if version is None:
+        assert "its version could not be found" in ran.warnings
+
+
+@pytest.mark.parametrize(
+    ("exe", "beside", "content", "version"),
+    [
+        ("/opt/couchbase/bin/memcached", "/opt/couchbase/VERSION.txt", "7.2.4-7070\n", "7.2.4"),
+        (
+            "/opt/scylladb/libexec/scylla",
+            "/opt/scylladb/SCYLLA-VERSION-FILE",
+            "5.4.1-0.2024\n",
+            "5.4.1",
+        ),
+        (
+            "/usr/sap/HXE/HDB90/exe/hdbnameserver",
+            "/usr/sap/HXE/HDB90/exe/manifest",
+            "fullversion: 2.00.059.00 Build 1\n",
+            "2.00.059",
+        ),
+    ],
+)
+def test_version_in_a_file_beside(
+    host: HostFolder, exe: str, beside: str, content: str, version: str
+) -> None:
+    """A vendor's own version file beside the executable tells the version."""
+    host.binary(exe)
+    host.text(beside, content)
+    host.process(5, exe)
+    assert [d["version"] for d in host.probe().report["databases"]] == [version]
+
+
+JAVA = {
+    "elasticsearch": (
+        "org.elasticsearch.bootstrap.Elasticsearch",
+        "/usr/share/elasticsearch/lib/elasticsearch-8.15.0.jar",
+        "8.15.0",
+        ("/etc/elasticsearch/elasticsearch.yml", "http.port: 9210\npath.data: /srv/es\n"),
+        ("/srv/es/node.lock", 9210),
+    ),
+    "opensearch": (
+        "org.opensearch.bootstrap.OpenSearch",
+        "/usr/share/opensearch/lib/opensearch-2.11.1.jar",
+        "2.11.1",
+        ("/etc/opensearch/opensearch.yml", "path.data: /srv/os\n"),
+        ("/srv/os/node.lock", 9200),
+    ),
+    "cassandra": (
+        "org.apache.cassandra.service.CassandraDaemon",
+        "/usr/share/cassandra/apache-cassandra-4.1.3.jar",
+        "4.1.3",
+        (
+            "/etc/cassandra/cassandra.yaml",
+            "native_transport_port: 9142\ndata_file_directories:\n    - /srv/cas\n",
+        ),
+        ("/srv/cas/system/x", 9142),
+    ),
+    "neo4j": (
+        "org.neo4j.server.CommunityEntryPoint",
+        "/usr/share/neo4j/lib/neo4j-kernel-5.12.0.jar",
+        "5.12.0",
+        ("/etc/neo4j/neo4j.conf", "server.directories.data=/srv/neo\n"),
+        ("/srv/neo/databases/x", 7687),
+    ),
+}
+
+
+@pytest.mark.parametrize("engine", JAVA)
+@pytest.mark.parametrize("running", [True, False])
+def test_java_servers(host: HostFolder, engine: str, running: bool) -> None:
+    """A Java server is known by its main class and the jar that it holds open, whose name tells
+    its version; stopped, by that jar in its usual place."""
+    main, jar, version, (config, text), (data, port) = JAVA[engine]
+    host.binary("/usr/lib/jvm/java-17/bin/java")
+    host.text(jar, "PK")
+    host.text(config, text)
+    host.sparse(data, 1000)
+    if running:
+        host.process(5, "/usr/lib/jvm/java-17/bin/java", "java", "-Xmx1g", main, files=(jar,))
+    (database,) = host.probe().report["databases"]
+    assert (database["engine"], database["version"]) == (engine, version)
+    assert database["status"] == ("running" if running else "installed")
+    assert (database["port"], database["data_size_bytes"]) == (port, 1000)
+    assert (database["binary"], database["config_file"]) == (jar, config)
+
+
+def test_couchdb(host: HostFolder) -> None:
+    """CouchDB is the Erlang machine that boots its release, whose folder tells the version."""
+    host.binary("/opt/couchdb/erts-12/bin/beam.smp")
+    host.text("/opt/couchdb/releases/3.3.3/couchdb.boot", "x")
+    host.text("/opt/couchdb/etc/default.ini", "[couchdb]\ndatabase_dir = /srv/cdb\n")
+    host.text("/opt/couchdb/etc/local.ini", "[chttpd]\nport = 5999\n")
+    host.sparse("/srv/cdb/_dbs.couch", 50)
+    host.process(
+        5, "/opt/couchdb/erts-12/bin/beam.smp", "beam.smp", "--", "-boot",
+        "/opt/couchdb/releases/3.3.3/couchdb",
+    )  # fmt: skip
+    database = host.probe().databases["couchdb-5999"]
+    assert (database["version"], database["data_dir"]) == ("3.3.3", "/srv/cdb")
+
+
+def test_redis_title_leads_to_its_configuration(host: HostFolder) -> None:
+    """Redis shows only its address: of its configuration files, the one with that port counts."""
+    host.binary("/usr/bin/redis-check-rdb", "redis_version:", "7.0.15")
+    host.link("/usr/bin/redis-server", "redis-check-rdb")
+    for port in (6379, 6380):
+        host.text(
+            f"/etc/redis/redis-{port}.conf",
+            f"port {port}\ndir /srv/r{port}\nreplicaof 10.0.0.1 6379\ntls-port 0\n",
+        )
+        host.sparse(f"/srv/r{port}/dump.rdb", port)
+        host.process(
+            port, "/usr/bin/redis-check-rdb", f"/usr/bin/redis-server 127.0.0.1:{port}",
+            cwd=f"/srv/r{port}",
+        )  # fmt: skip
+    found = host.probe().databases
+    assert {d["port"]: d["data_size_bytes"] for d in found.values()} == {6379: 6379, 6380: 6380}
+    assert found["redis-6380"]["config_file"] == "/etc/redis/redis-6380.conf"
+    assert found["redis-6380"]["role"] == "replica"
+    assert found["redis-6380"]["tls"] is False
+
+
+def test_clickhouse_xml(host: HostFolder) -> None:
+    """Port and data directory come from nested XML, comments left out; the watchdog is none."""
+    host.binary("/usr/bin/clickhouse", "v24.3.1.2672-lts")
+    host.link("/usr/bin/clickhouse-server", "clickhouse")
+    host.text(
+        "/etc/clickhouse-server/config.xml",
+        "<?xml version='1.0'?><clickhouse><!-- <path>/no</path> -->\n<tcp_port>9100</tcp_port>"
+        "<path>/srv/ch/</path><user_directories><users_xml><path>users.xml</path></users_xml>"
+        "</user_directories></clickhouse>",
+    )
+    host.sparse("/srv/ch/metadata/x", 77)
+    host.process(4, "/usr/bin/clickhouse", "clickhouse-watchdog", "--x")
+    host.process(5, "/usr/bin/clickhouse", "/usr/bin/clickhouse-server", "--x", parent=4)
+    database = host.probe().databases["clickhouse-9100"]
+    assert (database["data_dir"], database["data_size_bytes"]) == ("/srv/ch", 77)
+
+
+def test_two_instances_of_oracle_are_two(host: HostFolder) -> None:
+    """One record a SID, under ids that differ."""
+    exe = "/u01/app/oracle/product/19.0.0/dbhome_1/bin/oracle"
+    host.binary(exe)
+    for pid, sid in ((5, "ORCL"), (6, "SALES")):
+        host.process(pid, exe, f"ora_pmon_{sid}")
+    assert len(host.probe().databases) == 2
+
+
+CONTAINER = "3f4e5d6c7b8a" + "0" * 52
+
+
+def contained(host: HostFolder, pid: int, ident: str) -> None:
+    """A Redis in a container."""
+    inside = f"/proc/{pid}/root"
+    host.text(f"{inside}/usr/local/bin/redis-server", b"\x7fELF\0redis_version:\0007.2.4\0")
+    host.sparse(f"{inside}/data/dump.rdb", 321)
+    cgroup = f"0::/system.slice/docker-{ident}.scope\n"
+    host.process(
+        pid, "/usr/local/bin/redis-server", "redis-server *:6379", cwd="/data",
+        listens=((ANY_ADDRESS, 6379),), cgroup=cgroup,
+    )  # fmt: skip
+
+
+CRI = {"io.kubernetes.cri.image-name": "redis:7", "io.kubernetes.cri.container-name": "cache"}
+CRIO = {"io.kubernetes.cri-o.ImageName": "redis:7"}
+RUNTIMES = {
+    "docker": (
+        f"/var/lib/docker/containers/{CONTAINER}/config.v2.json",
+        {
+            "Config": {"Image": "redis:7"},
+            "Name": "/cache",
+            "NetworkSettings": {"Ports": {"6379/tcp": [{"HostIp": "", "HostPort": "16379"}]}},
+        },
+    ),
+    "containerd": (
+        f"/run/containerd/io.containerd.runtime.v2.task/k8s.io/{CONTAINER}/config.json",
+        {"annotations": CRI},
+    ),
+    "cri-o": (
+        f"/run/containers/storage/overlay-containers/{CONTAINER}/userdata/config.json",
+        {"annotations": CRIO},
+    ),
+    "podman": (
+        "/var/lib/containers/storage/overlay-containers/containers.json",
+        [{"id": CONTAINER, "metadata": json.dumps({"image-name": "redis:7", "name": "cache"})}],
+    ),
+}
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_containers_tell_their_image(host: HostFolder, runtime: str) -> None:
+    """Image and published port come from the runtime's own files; the runtime is not asked."""
+    path, content = RUNTIMES[runtime]
+    contained(host, 9, CONTAINER)
+    host.text(path, json.dumps(content))
+    (database,) = host.probe().report["databases"]
+    assert (database["version"], database["data_size_bytes"]) == ("7.2.4", 321)
+    assert (database["container"], database["image"]) == (CONTAINER[:12], "redis:7")
+    assert database.get("published_port") == (16379 if runtime == "docker" else None)
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, "null", '{"Config": 5}', "{", '[{"id": 1}]'])
+def test_hostile_runtime_files(host: HostFolder, text: str) -> None:
+    """A runtime's file that is something else costs the image only."""
+    contained(host, 9, CONTAINER)
+    for path, _ in RUNTIMES.values():
+        host.text(path, text)
+    (database,) = host.probe().report["databases"]
+    assert "image" not in database
+
+
+def test_published_port_by_docker_proxy(host: HostFolder) -> None:
+    """Without the runtime's file, the proxy for this very container's address tells."""
+    contained(host, 9, CONTAINER)
+    host.text("/proc/9/net/fib_trie", "  |-- 172.17.0.2\n")
+    for pid, port, address in ((20, 1000, "172.17.0.9"), (21, 16379, "172.17.0.2")):
+        host.process(
+            pid, "/usr/bin/docker-proxy", "docker-proxy", "-proto", "tcp", "-host-ip", "127.0.0.1",
+            "-host-port", str(port), "-container-ip", address, "-container-port", "6379",
+        )  # fmt: skip
+    (database,) = host.probe().report["databases"]
+    assert database["published_port"] == 16379
+
+
+def test_containers_keep_their_ids(tmp_path: Path) -> None:
+    """New container ids and pids leave every identity as it was."""
+
+    def ids(name: str, pids: tuple[int, int], idents: tuple[str, str]) -> dict[str, str]:
+        host = HostFolder(tmp_path / name)
+        for pid, ident, service in zip(pids, idents, ("cache", "queue"), strict=True):
+            contained(host, pid, ident)
+            config = {"Config": {"Image": "redis:7"}, "Name": service}
+            host.text(f"/var/lib/docker/containers/{ident}/config.v2.json", json.dumps(config))
+        names = {ident[:12]: s for ident, s in zip(idents, ("cache", "queue"), strict=True)}
+        return {key: names[d["container"]] for key, d in host.probe().databases.items()}
+
+    one = ids("one", (5, 6), ("a" * 64, "b" * 64))
+    assert one == ids("two", (16, 15), ("d" * 64, "c" * 64))
+    assert len(one) == 2
+
+
+def test_what_planners_need(host: HostFolder) -> None:
+    """Owner, start time and resident memory of the process; TLS and role as configured."""
+    binary = "/usr/lib/postgresql/15/bin/postgres"
+    host.binary(binary, "postgres (PostgreSQL) 15.4")
+    host.text("/etc/passwd", "root:x:0:0::/:/bin/sh\npostgres:x:112:1::/:/bin/sh\n")
+    host.text("/proc/stat", "cpu 1 2 3\nbtime 1770199200\n")
+    host.text("/srv/pg/PG_VERSION", "15\n")
+    host.text("/srv/pg/standby.signal", "")
+    host.text("/srv/pg/postgresql.conf", "ssl = on\n")
+    host.process(5, binary, "postgres", "-D", "/srv/pg", cwd="/srv/pg")
+    status = host.real("/proc/5/status")
+    status.write_text(status.read_text() + "Uid:\t112\t112\t112\t112\nVmRSS:\t  204800 kB\n")
+    host.text("/proc/5/stat", "5 (post) gres) S " + "0 " * 18 + "6000 0 0\n")
+    (database,) = host.probe().report["databases"]
+    assert (database["owner"], database["memory_mb"]) == ("postgres", 200)
+    assert database["started_at"] == "2026-02-04T10:01:00Z"
+    assert (database["tls"], database["role"]) == (True, "standby")
+
+
+def test_the_reference_page_is_that_of_the_table() -> None:
+    """`ssm/engines.md` says what the rule table says."""
+    path = PROBE.parent / "make_reference.py"
+    spec = importlib.util.spec_from_file_location("make_reference", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    page = (PROBE.parent / "engines.md").read_text(encoding="utf-8")
+    assert page == module.page(), "run python ssm/make_reference.py"
+
+
+def test_every_row_of_the_table_has_a_name_and_a_colour() -> None:
+    """An engine that the probe reports is one that people see by its name."""
+    found = set(re.findall(r'^\s+(?:Rule\(\s*)?"([a-z0-9]+)",? \d+', PROBE.read_text(), re.M))
+    assert found - set(ENGINE_LABELS) == set()

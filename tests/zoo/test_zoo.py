@@ -1,0 +1,148 @@
+"""Every real server this machine has, and all that only looks like one: one scan gets all right."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.probe.hostfolder import Ran, run_probe
+from tests.zoo.decoys import COMMANDS, decoys
+from tests.zoo.keeper import Running, Zoo, missing
+from tests.zoo.servers import SERVERS
+
+NOBODY = 65534
+STOPPED = ("redis", "memcached", "influxdb")
+"""Engines of which no server runs at the second scan."""
+
+
+@dataclass
+class Day:
+    """One visit: what ran, and what the probe said with all running and with some stopped."""
+
+    zoo: Zoo
+    decoys: dict[int, str]
+    first: Ran
+    second: Ran
+    ran: list[str]
+    decoy_folder: Path
+    wrong: dict[str, list[str]]  # server -> what the first scan says otherwise than it does
+
+
+@pytest.fixture(scope="module")
+def day() -> Iterator[Day]:
+    """All servers and decoys, started once."""
+    why = "" if os.geteuid() == 0 else "servers run as users of their own: this needs root on Linux"
+    why = why or ", ".join(missing(SERVERS))
+    if why and os.environ.get("CI"):
+        pytest.fail(f"the zoo is not complete: {why}")
+    if why:
+        pytest.skip(f"the zoo is not complete: {why}")
+    folder = Path(tempfile.mkdtemp(prefix="zoo-"))
+    decoy_folder = Path(tempfile.mkdtemp(prefix="decoys-"))
+    zoo = Zoo(folder, SERVERS)
+    try:
+        with decoys(decoy_folder, NOBODY) as started:
+            zoo.start()
+            time.sleep(0.5)
+            marks = (decoy_folder / "ran").read_text().splitlines()
+            first = run_probe()
+            wrong = {name: differences(one, first) for name, one in zoo.running.items()}
+            zoo.stop(*STOPPED)
+            second = run_probe()
+            ran = (decoy_folder / "ran").read_text().splitlines()[len(marks) :]
+            yield Day(zoo, started, first, second, ran, decoy_folder, wrong)
+    finally:
+        zoo.stop()
+        shutil.rmtree(folder)
+        shutil.rmtree(decoy_folder)
+
+
+def record_of(pid: int, ran: Ran) -> dict[str, Any] | None:
+    """The record of this process, by its evidence."""
+    said = f"process {pid}"
+    found = [r for r in ran.report["databases"] if r["evidence"].get("status") == said]
+    assert len(found) <= 1
+    return found[0] if found else None
+
+
+def differences(one: Running, ran: Ran) -> list[str]:
+    """What the probe says otherwise than the server itself."""
+    said, record = one.said, record_of(one.pid, ran)
+    assert said
+    if record is None:
+        return ["not found"]
+    pairs = {
+        "engine": one.server.engine,
+        "status": "running",
+        "version": said.version,
+        "port": said.port,
+    }
+    wrong = [
+        f"{key}: {record.get(key)!r}, in truth {truth!r}"
+        for key, truth in pairs.items()
+        if record.get(key) != truth
+    ]
+    folder = record.get("data_dir")
+    if said.data is None or folder is None:
+        if said.data != folder:
+            wrong.append(f"data_dir: {folder!r}, in truth {said.data!r}")
+        return wrong
+    try:
+        same = os.path.samestat(one.sees(folder), one.sees(said.data))
+    except OSError:
+        same = False
+    return wrong if same else [*wrong, f"data_dir: {folder!r}, in truth {said.data!r}"]
+
+
+def test_the_zoo_is_large_enough() -> None:
+    """At least 20 servers, several of them in namespaces of their own, and 25 decoys."""
+    assert len(SERVERS) >= 20
+    assert sum(server.isolated for server in SERVERS) >= 8
+    assert len(COMMANDS) >= 25
+
+
+@pytest.mark.parametrize("name", [server.name for server in SERVERS])
+def test_what_the_probe_says_is_what_the_server_says(name: str, day: Day) -> None:
+    """Engine, version, port, data directory and status of a running server."""
+    assert day.wrong[name] == []
+
+
+def test_nothing_that_only_looks_like_a_server_is_one(day: Day) -> None:
+    """No decoy is a record: not its process, not its file, in neither scan."""
+    for ran in (day.first, day.second):
+        for record in ran.report["databases"]:
+            status = record["evidence"].get("status", "")
+            pid = int(status.removeprefix("process ")) if status.startswith("process ") else 0
+            assert pid not in day.decoys, (day.decoys.get(pid), record)
+            assert not str(record.get("binary", "")).startswith(str(day.decoy_folder))
+
+
+def test_no_untrusted_program_is_run(day: Day) -> None:
+    """The attacker's programs leave a mark whenever they are started: the scans left none."""
+    assert day.ran == []
+
+
+def test_workers_are_not_servers(day: Day) -> None:
+    """Each server is one record, however many processes it has."""
+    for one in day.zoo.running.values():
+        below = Path(f"/proc/{one.pid}/task/{one.pid}/children")
+        for pid in below.read_text().split() if below.exists() else ():
+            assert record_of(int(pid), day.first) is None
+
+
+@pytest.mark.parametrize("engine", STOPPED)
+def test_a_stopped_server_is_installed(engine: str, day: Day) -> None:
+    """With no process left, what its package installed is there, in the version that ran."""
+    said = next(
+        one.said for one in day.zoo.running.values() if one.said and one.server.engine == engine
+    )
+    found = [r for r in day.second.report["databases"] if r["engine"] == engine]
+    assert [(r["status"], r["version"]) for r in found] == [("installed", said.version)]
