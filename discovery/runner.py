@@ -22,6 +22,7 @@ from discovery.aws.inventory import Inventory
 from discovery.aws.lease import Lease
 from discovery.aws.runs import RunStore
 from discovery.aws.session import Aws
+from discovery.aws.store import HostWriter
 from discovery.errors import AwsError, FailureKind, LeaseLostError, RequestError
 from discovery.events import Event, RunFinished, RunStarted, Watcher
 from discovery.model import EVERYTHING, RunRecord, RunRequest, RunStatus, Scope
@@ -134,6 +135,7 @@ class DiscoveryRun:
             inventory=inventory,
             runs=self._runs,
             known=KnownRecords(inventory),
+            writer=HostWriter(self._aws),
             emit=self._emit,
             cancelled=cancelled,
         )

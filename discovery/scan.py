@@ -21,6 +21,7 @@ from discovery.aws.inventory import Inventory
 from discovery.aws.run_command import Document, Invocation
 from discovery.aws.runs import RunStore
 from discovery.aws.session import Aws
+from discovery.aws.store import HostResult, HostWriter
 from discovery.errors import AwsError, FailureKind, ReportError
 from discovery.events import BatchSent, Event, HostDone, ScopeFinished, ScopeListed, ScopeStarted
 from discovery.model import (
@@ -78,6 +79,7 @@ class RunContext:
     inventory: Inventory
     runs: RunStore
     known: KnownRecords
+    writer: HostWriter
     emit: Callable[[Event], None]
     cancelled: Flag
 
@@ -240,16 +242,33 @@ class ScopeScan:
         if isinstance(result, Failure) and result.kind is FailureKind.CANCELLED:
             self._leave_unreached([host])
             return
-        try:
-            changes = self._reconcile(host, result)
-            self._write(changes)
-        except AwsError as error:
-            self._count_failed(host, Failure(FailureKind.STORE_FAILED, str(error)[:500]))
-            return
+        failure = result if isinstance(result, Failure) else None
+        changes = self._reconcile(host, result)
+        found = sum(
+            record.is_database and record.status is not DatabaseStatus.GONE
+            for record in changes.puts
+        )
         if isinstance(result, Failure):
-            self._count_failed(host, result)
+            record = self._failed_record(host, result)
         else:
-            self._count_scanned(host, result, changes)
+            record = self._scanned_record(host, result, found)
+        try:
+            self._context.writer.write(
+                HostResult(self._context.run_id, changes, record, record if failure else None)
+            )
+        except AwsError as error:
+            failure = Failure(FailureKind.STORE_FAILED, str(error)[:500])
+            self._context.runs.put_unscanned(self._failed_record(host, failure))
+        if failure:
+            self._record = replace(self._record, hosts_failed=self._record.hosts_failed + 1)
+            self._context.emit(HostDone(host, 0, (), failure))
+            return
+        self._record = replace(
+            self._record,
+            hosts_scanned=self._record.hosts_scanned + 1,
+            databases=self._record.databases + found,
+        )
+        self._context.emit(HostDone(host, found, changes.changes))
 
     def _reconcile(self, host: Host, result: HostReport | Failure) -> HostChanges:
         settings = self._context.aws.settings
@@ -267,45 +286,21 @@ class ScopeScan:
             environment_tags=settings.environment_tags,
         )
 
-    def _write(self, changes: HostChanges) -> None:
-        """Changes first: after a crash in between, the next run finds the same change again."""
-        for change in changes.changes:
-            self._context.runs.put_change(change)
-        for record in changes.puts:
-            self._context.inventory.put(record)
-        for record in changes.deletes:
-            self._context.inventory.delete(record, self._context.run_id)
-
-    def _count_failed(self, host: Host, failure: Failure) -> None:
-        self._record = replace(self._record, hosts_failed=self._record.hosts_failed + 1)
-        record = replace(
+    def _failed_record(self, host: Host, failure: Failure) -> HostRecord:
+        return replace(
             self._host_record(host, Coverage.FAILED),
             error=failure.message,
             error_kind=failure.kind,
         )
-        self._context.runs.put_unscanned(record)
-        self._context.emit(HostDone(host, 0, (), failure))
 
-    def _count_scanned(self, host: Host, report: HostReport, changes: HostChanges) -> None:
-        found = sum(
-            record.is_database and record.status is not DatabaseStatus.GONE
-            for record in changes.puts
-        )
-        self._record = replace(
-            self._record,
-            hosts_scanned=self._record.hosts_scanned + 1,
-            databases=self._record.databases + found,
-        )
+    def _scanned_record(self, host: Host, report: HostReport, found: int) -> HostRecord:
         record = self._host_record(host, Coverage.SCANNED)
-        self._context.runs.put_host(
-            replace(
-                record,
-                last_scanned=record.checked_at,
-                databases=found,
-                warnings=report.warnings,
-            )
+        return replace(
+            record,
+            last_scanned=record.checked_at,
+            databases=found,
+            warnings=report.warnings,
         )
-        self._context.emit(HostDone(host, found, changes.changes))
 
     def _account_for_untargeted(self, listed: Sequence[Host]) -> None:
         """Store the class of each host that gets no command, and of those no longer listed."""

@@ -50,6 +50,8 @@ class Settings(BaseModel):
         "env",
         "Stage",
     )
+    spool_dir: Annotated[Path | None, Field(alias="DISCOVERY_SPOOL_DIR")] = None
+    dead_letter_queue: Annotated[str | None, Field(alias="DISCOVERY_DLQ_URL")] = None
     endpoint_url: Annotated[str | None, Field(alias="AWS_ENDPOINT_URL")] = None
     sandbox: Annotated[bool, Field(alias="DISCOVERY_SANDBOX")] = False
 

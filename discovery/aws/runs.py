@@ -21,7 +21,7 @@ from botocore.exceptions import ClientError
 from pydantic import TypeAdapter
 
 from discovery.aws.calls import aws_errors
-from discovery.aws.records import from_item, to_item
+from discovery.aws.records import UNLESS_NEWER, from_item, to_item
 from discovery.aws.session import Aws
 from discovery.errors import NotFoundError
 from discovery.model import (
@@ -148,8 +148,17 @@ class RunStore:
     # --- hosts ---
 
     def put_host(self, host: HostRecord) -> None:
-        """Store the newest answer to "was this host scanned?"."""
-        self._put(_host_item(host))
+        """Store the newest answer to "was this host scanned?", unless a newer run has one."""
+        with aws_errors():
+            try:
+                self._table.put_item(
+                    Item=host_item(host),
+                    ConditionExpression=UNLESS_NEWER,
+                    ExpressionAttributeValues={":run": host.run_id},
+                )
+            except ClientError as error:
+                if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
+                    raise
 
     def put_unscanned(self, host: HostRecord, *, keep_coverage: bool = False) -> None:
         """Store, in its run, a host that was not scanned, and why.
@@ -157,8 +166,7 @@ class RunStore:
         `keep_coverage` leaves the host's newest coverage as it was: a run that did not get to a
         host says nothing new about it.
         """
-        place = f"HOST#{host.account_id}#{host.region}#{host.instance_id}"
-        self._put(to_item(_HOST, host) | {"pk": f"RUN#{host.run_id}", "sk": place})
+        self._put(unscanned_item(host))
         if not keep_coverage:
             self.put_host(host)
 
@@ -180,16 +188,7 @@ class RunStore:
 
     def put_change(self, change: Change) -> None:
         """Store a change, in its run and in its database's history."""
-        place = f"{change.account_id}#{change.instance_id}#{change.db_id}"
-        self._put(
-            to_item(_CHANGE, change)
-            | {
-                "pk": f"RUN#{change.run_id}",
-                "sk": f"CHANGE#{place}#{change.kind}",
-                "history_pk": f"DB#{place}",
-                "history_sk": f"{change.run_id}#{change.kind}",
-            }
-        )
+        self._put(change_item(change))
 
     def changes(self, run_id: str) -> list[Change]:
         """What one run found to be different, by database."""
@@ -242,6 +241,24 @@ def _run_key(run_id: str) -> dict[str, str]:
     return {"pk": _RUNS, "sk": run_id}
 
 
-def _host_item(host: HostRecord) -> dict[str, Any]:
+def host_item(host: HostRecord) -> dict[str, Any]:
+    """The item that is the host's newest coverage."""
     key = {"pk": f"HOSTS#{host.account_id}", "sk": f"{host.region}#{host.instance_id}"}
     return to_item(_HOST, host) | key
+
+
+def unscanned_item(host: HostRecord) -> dict[str, Any]:
+    """The item that lists, in its run, a host that was not scanned."""
+    place = f"HOST#{host.account_id}#{host.region}#{host.instance_id}"
+    return to_item(_HOST, host) | {"pk": f"RUN#{host.run_id}", "sk": place}
+
+
+def change_item(change: Change) -> dict[str, Any]:
+    """The item of a change, in its run and, by the index, in its database's history."""
+    place = f"{change.account_id}#{change.instance_id}#{change.db_id}"
+    return to_item(_CHANGE, change) | {
+        "pk": f"RUN#{change.run_id}",
+        "sk": f"CHANGE#{place}#{change.kind}",
+        "history_pk": f"DB#{place}",
+        "history_sk": f"{change.run_id}#{change.kind}",
+    }
