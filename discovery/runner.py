@@ -29,6 +29,7 @@ from discovery.model import EVERYTHING, RunRecord, RunRequest, RunStatus, Scope
 from discovery.progress import advance, final_status
 from discovery.scan import KnownRecords, RunContext, ScopeScan
 from discovery.settings import Settings
+from discovery.spool import Spool
 
 _log = logging.getLogger(__name__)
 _INSTANCE = re.compile(r"(i|mi)-[0-9a-f]{6,32}")
@@ -136,6 +137,7 @@ class DiscoveryRun:
             runs=self._runs,
             known=KnownRecords(inventory),
             writer=HostWriter(self._aws),
+            spool=Spool(self._aws),
             emit=self._emit,
             cancelled=cancelled,
         )

@@ -39,6 +39,7 @@ from discovery.model import (
 )
 from discovery.reconcile import HostChanges, HostOutcome, environment_of, reconcile_host
 from discovery.report import parse_report
+from discovery.spool import Spool
 
 _log = logging.getLogger(__name__)
 
@@ -80,6 +81,7 @@ class RunContext:
     runs: RunStore
     known: KnownRecords
     writer: HostWriter
+    spool: Spool
     emit: Callable[[Event], None]
     cancelled: Flag
 
@@ -252,13 +254,11 @@ class ScopeScan:
             record = self._failed_record(host, result)
         else:
             record = self._scanned_record(host, result, found)
+        outcome = HostResult(self._context.run_id, changes, record, record if failure else None)
         try:
-            self._context.writer.write(
-                HostResult(self._context.run_id, changes, record, record if failure else None)
-            )
+            self._context.writer.write(outcome)
         except AwsError as error:
-            failure = Failure(FailureKind.STORE_FAILED, str(error)[:500])
-            self._context.runs.put_unscanned(self._failed_record(host, failure))
+            failure = self._keep(host, outcome, error)
         if failure:
             self._record = replace(self._record, hosts_failed=self._record.hosts_failed + 1)
             self._context.emit(HostDone(host, 0, (), failure))
@@ -269,6 +269,20 @@ class ScopeScan:
             databases=self._record.databases + found,
         )
         self._context.emit(HostDone(host, found, changes.changes))
+
+    def _keep(self, host: Host, outcome: HostResult, error: AwsError) -> Failure:
+        """DynamoDB did not take it: keep it for `replay`, and say so where that is possible."""
+        try:
+            where = f"kept for replay in {self._context.spool.keep(outcome)}"
+        except OSError as lost:
+            where = f"and could not be kept: {lost}"
+        failure = Failure(FailureKind.STORE_FAILED, f"{str(error)[:500]}; {where}")
+        _log.warning("%s %s: %s", self._scope, host.instance_id, failure.message)
+        try:
+            self._context.runs.put_unscanned(self._failed_record(host, failure))
+        except AwsError as again:
+            _log.warning("%s %s: coverage: %s", self._scope, host.instance_id, again)
+        return failure
 
     def _reconcile(self, host: Host, result: HostReport | Failure) -> HostChanges:
         settings = self._context.aws.settings

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
@@ -79,6 +80,19 @@ class Settings(BaseModel):
             if not _REGION.fullmatch(region):
                 raise ValueError(f"{region!r} is not an AWS region name")
         return tuple(dict.fromkeys(value))
+
+    @property
+    def spool_folder(self) -> Path:
+        """Where results go that DynamoDB does not take: `spool_dir`, else the user's state folder,
+        else, where there is no home to write to (Lambda), the temporary folder."""
+        if self.spool_dir:
+            return self.spool_dir
+        try:
+            folder = Path.home() / ".local" / "state" / "database-discovery"
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        except (OSError, RuntimeError):
+            return Path(tempfile.gettempdir()) / "database-discovery"
+        return folder
 
     @property
     def scan_regions(self) -> tuple[str, ...]:

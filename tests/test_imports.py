@@ -18,7 +18,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("model", "errors", "settings", "events", "lifecycle", "text", "lenient"),
     ("report", "reconcile", "query", "export", "artefacts", "progress"),
     ("aws",),
-    ("scan", "runner", "doctor"),
+    ("spool", "scan", "runner", "doctor"),
     ("jobs", "api", "server", "cli", "__main__"),
     ("view", "lambda"),
     ("pages",),
