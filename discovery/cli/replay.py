@@ -12,7 +12,7 @@ from discovery.text import printable
 @click.command()
 @click.pass_context
 def replay(ctx: click.Context) -> None:
-    """Store what runs could not store while DynamoDB was unavailable.
+    """Store results that DynamoDB did not take before.
 
     Reads the folder DISCOVERY_SPOOL_DIR and the queue DISCOVERY_DLQ_URL. What is stored is removed
     from there. A result never overwrites what a newer run has found; repeating does no harm.
