@@ -452,6 +452,23 @@ class ScopeRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class OutstandingCommand:
+    """A command that was sent and whose answers are not all stored: the next run asks for them."""
+
+    run_id: str
+    account_id: str
+    region: str
+    command_id: str
+    sent_at: datetime
+    instance_ids: tuple[str, ...]
+
+    @property
+    def scope(self) -> Scope:
+        """Where it was sent."""
+        return Scope(self.account_id, self.region)
+
+
+@dataclass(frozen=True, slots=True)
 class RunRecord:
     """One run: what was asked, how far it is, what it found and what it cost."""
 
@@ -476,6 +493,8 @@ class RunRecord:
     api_calls: Mapping[str, int] = field(default_factory=dict)
     error: str | None = None
     cancel_requested: bool = False
+    answer_seconds: float | None = None
+    """Within how long most hosts answered: when the next run looks first."""
 
     @property
     def hosts_done(self) -> int:

@@ -4,6 +4,7 @@ pk                 sk                         item
 RUNS               <run id>                   RunRecord; newest first by reverse query
 RUN#<run id>       SCOPE#<account>#<region>   ScopeRecord of that run
 RUN#<run id>       HOST#<account>#…#<id>      HostRecord of a host that run did not scan
+RUN#<run id>       OUTSTANDING#<account>#…    OutstandingCommand, from sending until all is stored
 RUN#<run id>       CHANGE#<account>#…         Change; also in the `history` index by database
 SCOPES             <account>#<region>         the newest ScopeRecord of that scope
 HOSTS#<account>    <region>#<instance>        the newest HostRecord of that host
@@ -27,6 +28,7 @@ from discovery.errors import NotFoundError
 from discovery.model import (
     Change,
     HostRecord,
+    OutstandingCommand,
     RunRecord,
     RunStatus,
     Scope,
@@ -37,6 +39,7 @@ _RUN = TypeAdapter(RunRecord)
 _SCOPE = TypeAdapter(ScopeRecord)
 _HOST = TypeAdapter(HostRecord)
 _CHANGE = TypeAdapter(Change)
+_OUTSTANDING = TypeAdapter(OutstandingCommand)
 _RUNS = "RUNS"
 _SCOPES = "SCOPES"
 Record = TypeVar("Record")
@@ -205,6 +208,21 @@ class RunStore:
             )
         )
 
+    # --- commands in flight ---
+
+    def put_outstanding(self, command: OutstandingCommand) -> None:
+        """Store that `command` is in flight, so that it survives the process that sent it."""
+        self._put(to_item(_OUTSTANDING, command) | _outstanding_key(command))
+
+    def clear_outstanding(self, command: OutstandingCommand) -> None:
+        """Everything that `command` answered is stored."""
+        with aws_errors():
+            self._table.delete_item(Key=_outstanding_key(command))
+
+    def outstanding(self, run_id: str) -> list[OutstandingCommand]:
+        """The commands that `run_id` left in flight, by account and region."""
+        return list(self._query(_OUTSTANDING, f"RUN#{run_id}", "OUTSTANDING#"))
+
     # --- the table ---
 
     def _put(self, item: Mapping[str, Any]) -> None:
@@ -239,6 +257,11 @@ class RunStore:
 
 def _run_key(run_id: str) -> dict[str, str]:
     return {"pk": _RUNS, "sk": run_id}
+
+
+def _outstanding_key(command: OutstandingCommand) -> dict[str, str]:
+    place = f"{command.account_id}#{command.region}#{command.command_id}"
+    return {"pk": f"RUN#{command.run_id}", "sk": f"OUTSTANDING#{place}"}
 
 
 def host_item(host: HostRecord) -> dict[str, Any]:

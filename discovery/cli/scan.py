@@ -7,6 +7,7 @@ import signal
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from threading import Event as Flag
 from types import FrameType
 from typing import Any
@@ -27,6 +28,17 @@ _MESSAGE_CHARACTERS = 300
 @click.option("--account", "accounts", multiple=True, metavar="ID", help="Only this account.")
 @click.option("--region", "regions", multiple=True, metavar="NAME", help="Only this region.")
 @click.option("--instance", "instances", multiple=True, metavar="ID", help="Only this instance.")
+@click.option(
+    "--deadline",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="MINUTES",
+    help="End after this time; what is in flight then, the next scan collects.",
+)
+@click.option(
+    "--resume",
+    metavar="RUN",
+    help="Complete this run: collect what it left in flight, scan what it did not reach.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the run as JSON.")
 @click.pass_context
 def scan(
@@ -34,6 +46,8 @@ def scan(
     accounts: tuple[str, ...],
     regions: tuple[str, ...],
     instances: tuple[str, ...],
+    deadline: float | None,
+    resume: str | None,
     as_json: bool,
 ) -> None:
     """Discover databases now and store what is found.
@@ -54,8 +68,19 @@ def scan(
 
     settings = load_settings()
     request = RunRequest(accounts, regions, instances)
+    if resume and not request.is_everything:
+        raise click.UsageError("--resume takes what to scan from the run that it completes")
+    ends_at = datetime.now(UTC) + timedelta(minutes=deadline) if deadline else None
     with _cancel_on_interrupt() as cancelled, Progress() as progress:
-        run = run_discovery(settings, request, trigger="cli", watcher=progress, cancelled=cancelled)
+        run = run_discovery(
+            settings,
+            request,
+            trigger="cli",
+            watcher=progress,
+            cancelled=cancelled,
+            deadline=ends_at,
+            resume=resume,
+        )
     if as_json:
         click.echo(json.dumps(_as_json(run, progress), indent=2))
     else:
