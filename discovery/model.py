@@ -108,6 +108,7 @@ class ChangeKind(StrEnum):
     MOVED = "moved"
     STARTED = "started"
     STOPPED = "stopped"
+    GREW = "grew"
     GONE = "gone"
 
 
@@ -310,6 +311,14 @@ class DatabaseRecord:
             ],
         ),
     ] = field(default_factory=dict)
+    seen_values: Annotated[
+        Mapping[str, str],
+        Field(
+            description="Field and kind of evidence -> what that evidence last said: a value that "
+            "alternates between two evidences is not a change.",
+            examples=[{"version dpkg": "8.0.35", "data_dir config": "/var/lib/mysql"}],
+        ),
+    ] = field(default_factory=dict)
     warnings: Annotated[
         tuple[str, ...],
         Field(description="What the probe could not do on this host.", examples=[[]]),
@@ -493,6 +502,8 @@ class RunRecord:
     api_calls: Mapping[str, int] = field(default_factory=dict)
     error: str | None = None
     cancel_requested: bool = False
+    cut_short: bool = False
+    """Its deadline came before some hosts were reached or had answered."""
     answer_seconds: float | None = None
     """Within how long most hosts answered: when the next run looks first."""
 

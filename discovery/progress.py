@@ -39,12 +39,12 @@ def advance(run: RunRecord, event: Event) -> RunRecord:
             return run
 
 
-def final_status(run: RunRecord, *, cancelled: bool, cut_short: bool = False) -> RunStatus:
-    """The status of a run whose scopes are all finished; `cut_short` by its deadline or not."""
+def final_status(run: RunRecord, *, cancelled: bool) -> RunStatus:
+    """The status of a run whose scopes are all finished."""
     if cancelled:
         return RunStatus.CANCELLED
     if run.scopes_total and run.scopes_failed == run.scopes_total:
         return RunStatus.FAILED
-    if run.scopes_failed or run.hosts_failed or cut_short:
+    if run.scopes_failed or run.hosts_failed or run.cut_short:
         return RunStatus.PARTIAL
     return RunStatus.SUCCEEDED

@@ -219,8 +219,8 @@ class DiscoveryRun:
         except BaseException as error:
             self._close(RunStatus.FAILED, str(error) or type(error).__name__)
             raise
-        cut_short = context.cut_short.is_set()
-        self._close(final_status(self._run, cancelled=cancelled.is_set(), cut_short=cut_short))
+        self._run = replace(self._run, cut_short=context.cut_short.is_set())
+        self._close(final_status(self._run, cancelled=cancelled.is_set()))
         self._emit(RunFinished(self._run))
         return self._run
 

@@ -429,6 +429,7 @@ class ScopeScan:
             now=seen_at,
             gone_ttl_days=settings.gone_ttl_days,
             environment_tags=settings.environment_tags,
+            growth_percent=settings.growth_percent,
         )
 
     def _failed_record(self, host: Host, failure: Failure) -> HostRecord:

@@ -13,6 +13,7 @@ from benchmarks.discovery import settings_for
 from benchmarks.simulated_aws import Limits, SimulatedAws, VirtualClock, VirtualSchedule
 from discovery.aws.inventory import Inventory
 from discovery.aws.runs import RunStore
+from discovery.cli.scan import exit_code
 from discovery.errors import NotFoundError
 from discovery.events import BatchSent, Event
 from discovery.model import EVERYTHING, RunRecord, RunStatus
@@ -61,7 +62,8 @@ def test_at_the_deadline_what_finished_is_stored_and_the_rest_is_on_record(
     """Every host is scanned or in a command that is outstanding, and nothing is a failure."""
     first = run(aws, seconds=8)
     left = store(aws).outstanding(first.run_id)
-    assert first.status is RunStatus.PARTIAL
+    assert (first.status, first.cut_short) == (RunStatus.PARTIAL, True)
+    assert exit_code(first) == 3
     assert first.hosts_failed == 0
     assert 0 < first.hosts_scanned < HOSTS
     assert first.hosts_scanned + sum(len(one.instance_ids) for one in left) == HOSTS
@@ -76,7 +78,7 @@ def test_the_next_run_collects_instead_of_sending_again(aws: SimulatedAws, resum
     in_flight = {id_ for one in left for id_ in one.instance_ids}
     aws.clock.sleep(30)
     second = run(aws, resume=first.run_id if resumes else None)
-    assert second.status is RunStatus.SUCCEEDED
+    assert (second.status, exit_code(second)) == (RunStatus.SUCCEEDED, 0)
     assert inventory_size(aws) == HOSTS
     assert {id_ for id_ in in_flight if aws.sent[id_] != 1} == set()
     assert store(aws).outstanding(first.run_id) == []

@@ -56,13 +56,15 @@ def scan(
     Ctrl-C cancels the run: what was found until then is kept.
 
     Exit codes: 0 every account and region was scanned (single hosts may have failed); 3 some
-    could not be; 2 wrong usage or configuration; 130 cancelled.
+    could not be, or the deadline came first; 2 wrong usage or configuration; 130 cancelled.
 
     \b
     Examples:
       python -m discovery scan
       python -m discovery scan --account 111122223333 --region eu-west-1 --region eu-central-1
       python -m discovery scan --instance i-0abc123def4567890 --json
+      python -m discovery scan --deadline 10
+      python -m discovery scan --resume 20260204T101500.000Z-a1b2c3
     """
     from discovery.runner import run_discovery
 
@@ -89,10 +91,11 @@ def scan(
 
 
 def exit_code(run: RunRecord) -> int:
-    """0 when every scope was listed and commanded; failed hosts are results, not failures."""
+    """0 when every scope was listed, commanded and heard; failed hosts are results."""
     if run.status is RunStatus.CANCELLED:
         return EXIT_INTERRUPTED
-    return EXIT_FAILED if run.scopes_failed or run.status is RunStatus.FAILED else 0
+    incomplete = run.scopes_failed or run.cut_short or run.status is RunStatus.FAILED
+    return EXIT_FAILED if incomplete else 0
 
 
 @contextmanager
@@ -137,6 +140,8 @@ def _summary(run: RunRecord, progress: Progress) -> str:
     }
     lines = [f"run {run.run_id} {run.status.value} in {seconds:.1f} s"]
     lines += [f"  {name:<10} {text}" for name, text in rows.items()]
+    if run.cut_short:
+        lines += ["", f"The deadline came first. To complete it: scan --resume {run.run_id}"]
     return "\n".join(lines + _failure_lines(progress))
 
 
