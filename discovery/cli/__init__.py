@@ -10,6 +10,7 @@ import click
 
 from discovery import __version__
 from discovery.cli.boundary import Commands, set_up
+from discovery.cli.changes import changes
 from discovery.cli.demo import demo
 from discovery.cli.doctor import doctor
 from discovery.cli.export import export
@@ -35,5 +36,5 @@ def main(debug: bool) -> None:
     set_up(debug=debug)
 
 
-for command in (demo, sandbox, scan, replay, export, serve, probe, doctor, render):
+for command in (demo, sandbox, scan, replay, changes, export, serve, probe, doctor, render):
     main.add_command(command)
