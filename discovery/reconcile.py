@@ -18,7 +18,8 @@ server without a data directory has no directory and size 0.
 
 **Flapping is not a change.** A version or data directory that differs only because another kind of
 evidence spoke this time (the package, the text in the executable, ...) is no change when that kind
-of evidence says what it said when it last spoke. A kind that speaks for the first time and contradicts is reported: it may be a real upgrade.
+of evidence says what it said when it last spoke. A kind that speaks for the first time and
+contradicts is reported: it may be a real upgrade.
 """
 
 from __future__ import annotations
@@ -318,7 +319,8 @@ def _is_flapping(name: str, previous: DatabaseRecord, record: DatabaseRecord) ->
     key, key_before = _evidence_key(record, name), _evidence_key(previous, name)
     if key is None or key == key_before:
         return False
-    return previous.seen_values.get(key) == getattr(record, name)
+    value: str | None = getattr(record, name)
+    return previous.seen_values.get(key) == value
 
 
 def _last_known(previous: DatabaseRecord, name: str) -> str:
