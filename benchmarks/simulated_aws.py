@@ -19,6 +19,8 @@ from threading import Event as Flag
 from types import SimpleNamespace
 from typing import Any
 
+from botocore.exceptions import ClientError
+
 from discovery import artefacts
 from discovery.schedule import Clock, Schedule
 from discovery.settings import Settings
@@ -78,6 +80,8 @@ class Limits:
     """Standard deviation of the logarithm of a host's run time."""
     tail: float = 0.02
     """Share of hosts that run into the time limit."""
+    unavailable: float = 0.0
+    """Share of calls that fail with a 503 for good."""
 
 
 class SimulatedAws:
@@ -129,6 +133,8 @@ class SimulatedAws:
             start = max(self._next[account_id, api], self.clock.seconds - 1.0)
             self._next[account_id, api] = start + 1 / limits.calls_per_second
             self.clock.sleep(limits.latency_seconds)
+            if self.random.random() < limits.unavailable:
+                raise _unavailable(api)
             if self.random.random() >= limits.throttled:
                 return
             self.clock.sleep(self.random.random())
@@ -302,6 +308,14 @@ class _Table:
         backwards = arguments.get("ScanIndexForward") is False
         names = sorted((name for name in found if name.startswith(prefix)), reverse=backwards)
         return {"Items": [found[name] for name in names]}
+
+
+def _unavailable(api: str) -> ClientError:
+    answer: Any = {
+        "Error": {"Code": "ServiceUnavailable", "Message": "try again"},
+        "ResponseMetadata": {"HTTPStatusCode": 503},
+    }
+    return ClientError(answer, api.partition(":")[2])
 
 
 def _pages(ids: list[str], size: int) -> Iterator[list[str]]:
