@@ -37,8 +37,8 @@ check: $(VENV)/.dev
 	$(BIN)/mypy --explicit-package-bases $(TYPED)
 
 bench: $(VENV)/.dev
-	@for benchmark in benchmarks/*.py; do \
-		echo "$$benchmark"; $(BIN)/python $$benchmark || exit 1; done
+	@for benchmark in probe discovery; do \
+		echo "$$benchmark"; $(BIN)/python -m benchmarks.$$benchmark || exit 1; done
 
 lock: $(VENV)/.dev
 	$(COMPILE) --output-file=requirements.txt requirements.in

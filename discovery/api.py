@@ -5,6 +5,9 @@
     GET /accounts/{account_id}/instances        {"account_id": ..., "instances": [...]}
     GET /databases?engine=...&account_id=...    {"databases": [...]}
 
+`?detail=full` on the last two adds `first_seen`, `last_seen`, `stale`, `gone_at` and `expires_at`,
+and the databases that are gone; without it, the shapes are exactly the documented ones.
+
 `api/api-gateway-config.md` shows every shape. What is unknown is null, never zero or left out.
 """
 
@@ -21,7 +24,8 @@ from http import HTTPStatus
 from typing import Any, Protocol
 
 from discovery.errors import AwsError, ConfigurationError, DiscoveryError, FailureKind
-from discovery.model import ENGINE_LABELS, DatabaseRecord, DiscoveryStatus
+from discovery.freshness import DEFAULT_STALE_DAYS, Freshness, Staleness
+from discovery.model import ENGINE_LABELS, DatabaseRecord, DatabaseStatus, DiscoveryStatus
 from discovery.query import Filter, select
 from discovery.text import shown
 
@@ -30,6 +34,7 @@ _log = logging.getLogger(__name__)
 METHODS = ("GET", "HEAD", "OPTIONS")
 ROUTES = ("/health", "/accounts", "/accounts/{account_id}/instances", "/databases")
 
+_DETAIL = "detail"
 _ACCOUNT_ID = re.compile(r"[0-9]{12}")
 
 Params = Mapping[str, Sequence[str]]
@@ -55,16 +60,24 @@ class Reply:
     headers: Mapping[str, str]
 
 
-def respond(connect: Callable[[], Inventory], method: str, path: str, params: Params) -> Reply:
+def respond(
+    connect: Callable[[], Inventory],
+    method: str,
+    path: str,
+    params: Params,
+    stale_days: Callable[[], int] = lambda: DEFAULT_STALE_DAYS,
+) -> Reply:
     """The whole HTTP reply: `handle`, with HEAD, OPTIONS, headers and failures around it.
 
-    `connect` gives the inventory; like the inventory, it may raise DiscoveryError.
+    `connect` gives the inventory, `stale_days` the age of a stale database; both, like the
+    inventory, may raise DiscoveryError.
     """
     allow = {"Allow": ", ".join(METHODS)}
     if method == "OPTIONS":
         return Reply(HTTPStatus.NO_CONTENT, "", allow)
     try:
-        status, body = handle(connect(), "GET" if method == "HEAD" else method, path, params)
+        asked = "GET" if method == "HEAD" else method
+        status, body = handle(connect(), asked, path, params, stale_days())
     except DiscoveryError as error:
         _log.error("%s %s: %s", method, shown(path), error)
         status, body = _failure(error)
@@ -73,14 +86,19 @@ def respond(connect: Callable[[], Inventory], method: str, path: str, params: Pa
 
 
 def handle(
-    inventory: Inventory, method: str, path: str, params: Params
+    inventory: Inventory,
+    method: str,
+    path: str,
+    params: Params,
+    stale_days: int = DEFAULT_STALE_DAYS,
 ) -> tuple[int, dict[str, Any]]:
     """Status and body of one request; what is wrong with it is an `error_body`.
 
     Raises DiscoveryError when the inventory cannot be read.
     """
     try:
-        return HTTPStatus.OK, _route(inventory, method, path, params)
+        staleness = Staleness(datetime.now(UTC), stale_days)
+        return HTTPStatus.OK, _route(inventory, method, path, params, staleness)
     except _Refused as refused:
         return refused.status, error_body(refused.code, refused.message)
 
@@ -124,7 +142,9 @@ class _Refused(Exception):  # noqa: N818 - a reply, not a fault
 # --- routes -------------------------------------------------------------------------------------
 
 
-def _route(inventory: Inventory, method: str, path: str, params: Params) -> dict[str, Any]:
+def _route(
+    inventory: Inventory, method: str, path: str, params: Params, staleness: Staleness
+) -> dict[str, Any]:
     match path.strip("/").split("/"):
         case ["health"]:
             _accept(method, path, params)
@@ -133,12 +153,13 @@ def _route(inventory: Inventory, method: str, path: str, params: Params) -> dict
             _accept(method, path, params)
             return {"accounts": sorted({each.account_id for each in inventory.all_records()})}
         case ["accounts", account_id, "instances"]:
-            _accept(method, path, params)
+            _accept(method, path, params, _DETAIL)
+            form = _form(params, staleness)
             records = _account_records(inventory, account_id)
-            return {"account_id": account_id, "instances": _instances(records)}
+            return {"account_id": account_id, "instances": _instances(records, form)}
         case ["databases"]:
-            _accept(method, path, params, "engine", "account_id")
-            return {"databases": _databases(inventory, params)}
+            _accept(method, path, params, "engine", "account_id", _DETAIL)
+            return {"databases": _databases(inventory, params, _form(params, staleness))}
     routes = ", ".join(ROUTES)
     raise _Refused(
         HTTPStatus.NOT_FOUND, "unknown_path", f"No path {shown(path)}. Known paths: {routes}."
@@ -187,14 +208,52 @@ def _account_records(inventory: Inventory, account_id: str) -> list[DatabaseReco
     return records
 
 
-def _instances(records: Iterable[DatabaseRecord]) -> list[dict[str, Any]]:
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """How databases are shown. In full: with their freshness, and those that are gone too."""
+
+    full: bool
+    staleness: Staleness
+
+    def where(self, engines: frozenset[str] = frozenset()) -> Filter:
+        return Filter(
+            engines=engines, statuses=frozenset(DatabaseStatus) if self.full else frozenset()
+        )
+
+    def database(self, record: DatabaseRecord) -> dict[str, Any]:
+        values = _database(record)
+        return values | self._freshness(record) if self.full else values
+
+    def _freshness(self, record: DatabaseRecord) -> dict[str, Any]:
+        expires = record.expires_at
+        return {
+            "first_seen": _timestamp(record.first_seen),
+            "last_seen": _known_timestamp(record.last_seen),
+            "stale": self.staleness.of(record) is Freshness.STALE,
+            "gone_at": _known_timestamp(record.gone_at),
+            "expires_at": None if expires is None else _timestamp(_from_epoch(expires)),
+        }
+
+
+def _form(params: Params, staleness: Staleness) -> _Form:
+    detail = params.get(_DETAIL, [None])[0]
+    if detail not in (None, "full"):
+        raise _Refused(
+            HTTPStatus.BAD_REQUEST,
+            "invalid_detail",
+            f"detail={shown(detail)} is not known. It is full, or left out.",
+        )
+    return _Form(detail == "full", staleness)
+
+
+def _instances(records: Iterable[DatabaseRecord], form: _Form) -> list[dict[str, Any]]:
     hosts: dict[str, list[DatabaseRecord]] = defaultdict(list)
     for record in records:
         hosts[record.instance_id].append(record)
-    return [_instance(instance_id, hosts[instance_id]) for instance_id in sorted(hosts)]
+    return [_instance(instance_id, hosts[instance_id], form) for instance_id in sorted(hosts)]
 
 
-def _instance(instance_id: str, records: list[DatabaseRecord]) -> dict[str, Any]:
+def _instance(instance_id: str, records: list[DatabaseRecord], form: _Form) -> dict[str, Any]:
     """One host, as its newest record tells. A host whose last look failed keeps its databases,
     and its size from the look before."""
     newest_first = sorted(
@@ -211,11 +270,11 @@ def _instance(instance_id: str, records: list[DatabaseRecord]) -> dict[str, Any]
         **({"error": newest.error} if failed else {}),
         "system_memory_mb": next(memory, None),
         "system_cpu_cores": next(cores, None),
-        "databases": [_database(each) for each in _sorted(select(records, Filter()))],
+        "databases": [form.database(each) for each in _sorted(select(records, form.where()))],
     }
 
 
-def _databases(inventory: Inventory, params: Params) -> list[dict[str, Any]]:
+def _databases(inventory: Inventory, params: Params, form: _Form) -> list[dict[str, Any]]:
     account_id = params.get("account_id", [None])[0]
     engine = params.get("engine", [None])[0]
     if account_id is None:
@@ -225,9 +284,9 @@ def _databases(inventory: Inventory, params: Params) -> list[dict[str, Any]]:
     if engine is not None and engine not in ENGINE_LABELS:
         everywhere = records if account_id is None else inventory.all_records()
         _check_engine(engine, everywhere)
-    wanted = Filter(engines=frozenset() if engine is None else frozenset({engine}))
+    wanted = form.where(engines=frozenset() if engine is None else frozenset({engine}))
     return [
-        {"account_id": each.account_id, "instance_id": each.instance_id, **_database(each)}
+        {"account_id": each.account_id, "instance_id": each.instance_id, **form.database(each)}
         for each in _sorted(select(records, wanted))
     ]
 
@@ -264,6 +323,14 @@ def _database(record: DatabaseRecord) -> dict[str, Any]:
 def _number(value: float | None) -> float | None:
     """2048.0 is written 2048."""
     return int(value) if value is not None and float(value).is_integer() else value
+
+
+def _known_timestamp(moment: datetime | None) -> str | None:
+    return None if moment is None else _timestamp(moment)
+
+
+def _from_epoch(seconds: int) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
 
 
 def _timestamp(moment: datetime) -> str:

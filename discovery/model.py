@@ -131,6 +131,7 @@ class ChangeKind(StrEnum):
     MOVED = "moved"
     STARTED = "started"
     STOPPED = "stopped"
+    GREW = "grew"
     GONE = "gone"
 
 
@@ -381,6 +382,14 @@ class DatabaseRecord:
             ],
         ),
     ] = field(default_factory=dict)
+    seen_values: Annotated[
+        Mapping[str, str],
+        Field(
+            description="Field and kind of evidence -> what that evidence last said: a value that "
+            "alternates between two evidences is not a change.",
+            examples=[{"version dpkg": "8.0.35", "data_dir config": "/var/lib/mysql"}],
+        ),
+    ] = field(default_factory=dict)
     warnings: Annotated[
         tuple[str, ...],
         Field(description="What the probe could not do on this host.", examples=[[]]),
@@ -523,6 +532,23 @@ class ScopeRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class OutstandingCommand:
+    """A command that was sent and whose answers are not all stored: the next run asks for them."""
+
+    run_id: str
+    account_id: str
+    region: str
+    command_id: str
+    sent_at: datetime
+    instance_ids: tuple[str, ...]
+
+    @property
+    def scope(self) -> Scope:
+        """Where it was sent."""
+        return Scope(self.account_id, self.region)
+
+
+@dataclass(frozen=True, slots=True)
 class RunRecord:
     """One run: what was asked, how far it is, what it found and what it cost."""
 
@@ -547,6 +573,10 @@ class RunRecord:
     api_calls: Mapping[str, int] = field(default_factory=dict)
     error: str | None = None
     cancel_requested: bool = False
+    cut_short: bool = False
+    """Its deadline came before some hosts were reached or had answered."""
+    answer_seconds: float | None = None
+    """Within how long most hosts answered: when the next run looks first."""
 
     @property
     def hosts_done(self) -> int:

@@ -15,6 +15,11 @@ keeps its last known value, and its evidence says `last known from <time>: <how 
 unless there is a sign that the value belonged to something else: another executable for the
 version, another data directory for the size. What is known not to exist is no unknown: a stopped
 server without a data directory has no directory and size 0.
+
+**Flapping is not a change.** A version or data directory that differs only because another kind of
+evidence spoke this time (the package, the text in the executable, ...) is no change when that kind
+of evidence says what it said when it last spoke. A kind that speaks for the first time and
+contradicts is reported: it may be a real upgrade.
 """
 
 from __future__ import annotations
@@ -42,6 +47,11 @@ from discovery.text import iso, printable
 
 _LAST_KNOWN = "last known from "
 _MAX_ERROR = 1000
+_SEEN = ("version", "data_dir")
+_MAX_SEEN = 12
+_LEAST_GROWTH_MB = 1024.0
+
+DEFAULT_GROWTH_PERCENT = 25
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +87,15 @@ def reconcile_host(
     now: datetime,
     gone_ttl_days: int,
     environment_tags: Sequence[str],
+    growth_percent: int = DEFAULT_GROWTH_PERCENT,
 ) -> HostChanges:
     """What `outcome` changes in `known`, the inventory's records of that host.
 
-    Records of other hosts are ignored.
+    Records of other hosts are ignored. Data that grew by more than `growth_percent`, and 1 GiB or
+    more, since the look before is a change.
     """
     host = outcome.host
-    look = _Look(host, run_id, now, environment_of(host.tags, environment_tags))
+    look = _Look(host, run_id, now, environment_of(host.tags, environment_tags), growth_percent)
     held = {
         record.db_id: record
         for record in known
@@ -112,6 +124,7 @@ class _Look:
     run_id: str
     now: datetime
     environment: str | None
+    growth_percent: int
 
     def stamp(self) -> dict[str, Any]:
         """The fields that every record written by this look has in common."""
@@ -261,7 +274,10 @@ def _present(
         warnings=warnings,
         **facts,
     )
-    return fresh if previous is None or _is_gone(previous) else _remembering(fresh, previous)
+    if previous is None or _is_gone(previous):
+        return replace(fresh, seen_values=_seen_values(fresh, {}))
+    whole = _remembering(fresh, previous)
+    return replace(whole, seen_values=_seen_values(whole, previous.seen_values))
 
 
 def _remembering(fresh: DatabaseRecord, previous: DatabaseRecord) -> DatabaseRecord:
@@ -285,6 +301,34 @@ def _remembering(fresh: DatabaseRecord, previous: DatabaseRecord) -> DatabaseRec
     if "data_size_mb" in kept:
         kept["data_size_complete"] = previous.data_size_complete
     return replace(fresh, evidence=evidence, **kept)
+
+
+def _seen_values(record: DatabaseRecord, before: Mapping[str, str]) -> dict[str, str]:
+    """`before` with what this look's evidences say, the newest last; bounded."""
+    seen = dict(before)
+    for name in _SEEN:
+        value, key = getattr(record, name), _evidence_key(record, name)
+        if value and key:
+            seen.pop(key, None)
+            seen[key] = value
+    return dict(list(seen.items())[-_MAX_SEEN:])
+
+
+def _evidence_key(record: DatabaseRecord, name: str) -> str | None:
+    """`version dpkg`; None for a value that was not found by this look."""
+    found = record.evidence.get(name, "")
+    if not found.strip() or found.startswith(_LAST_KNOWN):
+        return None
+    return f"{name} {found.split(maxsplit=1)[0][:32]}"
+
+
+def _is_flapping(name: str, previous: DatabaseRecord, record: DatabaseRecord) -> bool:
+    """Whether `name` differs only because another kind of evidence spoke: see the module."""
+    key, key_before = _evidence_key(record, name), _evidence_key(previous, name)
+    if key is None or key == key_before:
+        return False
+    value: str | None = getattr(record, name)
+    return previous.seen_values.get(key) == value
 
 
 def _last_known(previous: DatabaseRecord, name: str) -> str:
@@ -316,19 +360,38 @@ def _differences(
     if previous is None or _is_gone(previous):
         return [look.change(ChangeKind.APPEARED, record, None, record.version)]
     found: list[Change] = []
-    if previous.version and record.version:
+    if previous.version and record.version and not _is_flapping("version", previous, record):
         direction = compare_versions(previous.version, record.version)
         if direction:
             kind = ChangeKind.UPGRADED if direction > 0 else ChangeKind.DOWNGRADED
             found.append(look.change(kind, record, previous.version, record.version))
     before, after = previous.data_dir, record.data_dir
-    if before and after and not _same_place(before, after):
+    moved = before and after and not _same_place(before, after)
+    if moved and not _is_flapping("data_dir", previous, record):
         found.append(look.change(ChangeKind.MOVED, record, before, after))
     if previous.status and record.status and previous.status is not record.status:
         running = record.status is DatabaseStatus.RUNNING
         kind = ChangeKind.STARTED if running else ChangeKind.STOPPED
         found.append(look.change(kind, record, previous.status.value, record.status.value))
+    if not moved and _grew(previous, record, look.growth_percent):
+        sizes = _mebibytes(previous.data_size_mb), _mebibytes(record.data_size_mb)
+        found.append(look.change(ChangeKind.GREW, record, *sizes))
     return found
+
+
+def _grew(previous: DatabaseRecord, record: DatabaseRecord, percent: int) -> bool:
+    """Both sizes whole: one that was cut short says nothing about growth."""
+    before, after = previous.data_size_mb, record.data_size_mb
+    if before is None or after is None:
+        return False
+    if not (previous.data_size_complete and record.data_size_complete):
+        return False
+    grown = after - before
+    return grown >= _LEAST_GROWTH_MB and grown * 100 > before * percent
+
+
+def _mebibytes(size: float | None) -> str | None:
+    return None if size is None else f"{size:.2f} MiB"
 
 
 def _same_place(one: str, other: str | None) -> bool:

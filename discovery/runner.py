@@ -8,11 +8,11 @@ import re
 import secrets
 import socket
 import time
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime, timedelta
 from threading import Event as Flag
 from threading import Lock, Thread
 
@@ -22,16 +22,30 @@ from discovery.aws.inventory import Inventory
 from discovery.aws.lease import Lease
 from discovery.aws.runs import RunStore
 from discovery.aws.session import Aws
-from discovery.errors import AwsError, FailureKind, LeaseLostError, RequestError
+from discovery.aws.store import HostWriter
+from discovery.errors import AwsError, LeaseLostError, NotFoundError, RequestError
 from discovery.events import Event, RunFinished, RunStarted, Watcher
-from discovery.model import EVERYTHING, RunRecord, RunRequest, RunStatus, Scope
+from discovery.model import (
+    EVERYTHING,
+    OutstandingCommand,
+    RunRecord,
+    RunRequest,
+    RunStatus,
+    Scope,
+    ScopeStatus,
+)
+from discovery.pacing import Looks
 from discovery.progress import advance, final_status
 from discovery.scan import KnownRecords, RunContext, ScopeScan
+from discovery.schedule import Clock, Schedule
 from discovery.settings import Settings
+from discovery.spool import Spool
 
 _log = logging.getLogger(__name__)
 _INSTANCE = re.compile(r"(i|mi)-[0-9a-f]{6,32}")
 _PROGRESS_SECONDS = 1.0
+_COLLECTED_FOR = timedelta(hours=24)
+"""Answers older than this are not worth having: the host is asked again."""
 
 
 def run_discovery(
@@ -41,14 +55,20 @@ def run_discovery(
     trigger: str,
     watcher: Watcher | None = None,
     cancelled: Flag | None = None,
+    deadline: datetime | None = None,
+    resume: str | None = None,
 ) -> RunRecord:
     """Discover what `request` names and return the finished run's record.
 
     `trigger` says who started it ("cli", "dashboard", "lambda"). Setting `cancelled` ends the run
-    early. Raises RequestError, ConfigurationError, RunInProgressError, LeaseLostError, and AwsError
-    when the product's own account cannot be used; a failing account is in the record instead.
+    early. At `deadline` it ends too: what is in flight then is stored as such, and the next run
+    collects it. `resume` is the id of a run to complete: what it asked for, less what it did.
+    Raises NotFoundError for an unknown one, RequestError, ConfigurationError, RunInProgressError,
+    LeaseLostError, and AwsError when the product's own account cannot be used; a failing account is
+    in the record instead.
     """
-    return DiscoveryRun.begin(settings, request, trigger=trigger).execute(watcher, cancelled)
+    run = DiscoveryRun.begin(settings, request, trigger=trigger, resume=resume)
+    return run.execute(watcher, cancelled, deadline)
 
 
 def plan_scopes(
@@ -76,14 +96,38 @@ def plan_scopes(
     )
 
 
+def _unfinished(runs: RunStore, run_id: str) -> tuple[RunRequest, set[Scope]]:
+    """What a run was asked for, and the scopes that it has done. Raises NotFoundError."""
+    run = runs.run(run_id)
+    if run is None:
+        raise NotFoundError(f"run {run_id!r} does not exist")
+    done = {
+        Scope(scope.account_id, scope.region)
+        for scope in runs.scopes(run_id)
+        if scope.status is ScopeStatus.SUCCEEDED
+    }
+    return run.request, done
+
+
 class DiscoveryRun:
     """A run that holds the lease: made by `begin`, done by `execute`."""
 
-    def __init__(self, aws: Aws, run: RunRecord, scopes: Sequence[Scope], lease: Lease) -> None:
+    def __init__(
+        self,
+        aws: Aws,
+        run: RunRecord,
+        scopes: Sequence[Scope],
+        lease: Lease,
+        clock: Clock,
+        resumes: str | None = None,
+    ) -> None:
         self._aws = aws
         self._run = run
         self._scopes = scopes
         self._lease = lease
+        self._clock = clock
+        self._resumes = resumes
+        self._looks = Looks(None, aws.settings.command_timeout)
         self._runs = RunStore(aws)
         self._emitting = Lock()
         self._watcher: Watcher | None = None
@@ -94,12 +138,27 @@ class DiscoveryRun:
         return self._run.run_id
 
     @classmethod
-    def begin(cls, settings: Settings, request: RunRequest, *, trigger: str) -> DiscoveryRun:
+    def begin(
+        cls,
+        settings: Settings,
+        request: RunRequest,
+        *,
+        trigger: str,
+        resume: str | None = None,
+        aws: Aws | None = None,
+        clock: Clock | None = None,
+    ) -> DiscoveryRun:
         """Check the request, take the lease and store the run's record. Raises as run_discovery."""
         artefacts.document_hash(settings)  # what is not configured fails here, before any call
-        aws = Aws(settings)
-        scopes = plan_scopes(list_account_ids(aws), settings.scan_regions, request)
-        now = datetime.now(UTC)
+        aws = aws or Aws(settings)
+        clock = clock or Clock()
+        runs = RunStore(aws)
+        done: set[Scope] = set()
+        if resume:
+            request, done = _unfinished(runs, resume)
+        planned = plan_scopes(list_account_ids(aws), settings.scan_regions, request)
+        scopes = [scope for scope in planned if scope not in done]
+        now = clock.now()
         run = RunRecord(
             run_id=f"{now:%Y%m%dT%H%M%S}.{now.microsecond // 1000:03d}Z-{secrets.token_hex(3)}",
             status=RunStatus.RUNNING,
@@ -112,13 +171,18 @@ class DiscoveryRun:
         )
         lease = Lease(aws, run.run_id, run.holder)
         lapsed = lease.acquire()
-        runs = RunStore(aws)
         if lapsed:
             runs.abandon(lapsed, now)
         runs.create_run(run)
-        return cls(aws, run, scopes, lease)
+        return cls(aws, run, scopes, lease, clock, resume)
 
-    def execute(self, watcher: Watcher | None = None, cancelled: Flag | None = None) -> RunRecord:
+    def execute(
+        self,
+        watcher: Watcher | None = None,
+        cancelled: Flag | None = None,
+        deadline: datetime | None = None,
+        schedule: Schedule | None = None,
+    ) -> RunRecord:
         """Scan every scope; the finished record, which is also stored.
 
         Raises LeaseLostError when another run took over, AwsError when the tables fail.
@@ -127,6 +191,10 @@ class DiscoveryRun:
         self._watcher = watcher
         self._emit(RunStarted(self._run))
         inventory = Inventory(self._aws)
+        before = self._earlier_runs()
+        learned = next((run.answer_seconds for run in before if run.answer_seconds), None)
+        self._looks = Looks(learned, self._aws.settings.command_timeout)
+        workers = max(1, min(self._aws.settings.scope_workers, len(self._scopes)))
         context = RunContext(
             run_id=self.run_id,
             request=self._run.request,
@@ -134,8 +202,16 @@ class DiscoveryRun:
             inventory=inventory,
             runs=self._runs,
             known=KnownRecords(inventory),
+            writer=HostWriter(self._aws, sleep=self._clock.sleep),
+            spool=Spool(self._aws),
             emit=self._emit,
             cancelled=cancelled,
+            cut_short=Flag(),
+            schedule=schedule or Schedule(self._clock, workers, cancelled),
+            looks=self._looks,
+            outstanding=self._outstanding(before),
+            deadline=self._until(deadline),
+            resumes=self._resumes,
         )
         try:
             with self._heartbeat(cancelled):
@@ -143,26 +219,40 @@ class DiscoveryRun:
         except BaseException as error:
             self._close(RunStatus.FAILED, str(error) or type(error).__name__)
             raise
+        self._run = replace(self._run, cut_short=context.cut_short.is_set())
         self._close(final_status(self._run, cancelled=cancelled.is_set()))
         self._emit(RunFinished(self._run))
         return self._run
 
     def _scan_all(self, context: RunContext) -> None:
-        workers = max(1, min(self._aws.settings.scope_workers, len(self._scopes)))
-        with ThreadPoolExecutor(workers, thread_name_prefix="scope") as pool:
-            for _ in pool.map(lambda scope: self._scan_one(context, scope), self._scopes):
-                pass
+        for scope in self._scopes:
+            context.schedule.add(ScopeScan(context, scope).begin)
+        context.schedule.run()
 
-    def _scan_one(self, context: RunContext, scope: Scope) -> None:
-        scan = ScopeScan(context, scope)
-        try:
-            scan.run()
-        except AwsError:
-            context.cancelled.set()  # the tables cannot be written: stop the other scopes too
-            raise
-        except Exception as error:  # a defect met in one scope must not cost the others theirs
-            _log.exception("scope %s failed", scope)
-            scan.fail(FailureKind.INTERNAL, f"{type(error).__name__}: {error}")
+    def _until(self, deadline: datetime | None) -> float | None:
+        """`deadline` on the monotonic clock."""
+        if deadline is None:
+            return None
+        left = (deadline - self._clock.now()).total_seconds()
+        return self._clock.monotonic() + left
+
+    def _earlier_runs(self) -> list[RunRecord]:
+        """The newest runs before this one, the one it resumes among them."""
+        found = [run for run in self._runs.recent_runs() if run.run_id != self.run_id]
+        if self._resumes and all(run.run_id != self._resumes for run in found):
+            resumed = self._runs.run(self._resumes)
+            found += [resumed] if resumed else []
+        return found
+
+    def _outstanding(self, runs: Sequence[RunRecord]) -> dict[Scope, list[OutstandingCommand]]:
+        """What `runs` left in flight and is young enough to be worth storing."""
+        found: defaultdict[Scope, list[OutstandingCommand]] = defaultdict(list)
+        for run in runs:
+            if run.status is not RunStatus.SUCCEEDED:
+                for command in self._runs.outstanding(run.run_id):
+                    if self._clock.now() - command.sent_at < _COLLECTED_FOR:
+                        found[command.scope].append(command)
+        return dict(found)
 
     def _emit(self, event: Event) -> None:
         with self._emitting:
@@ -173,7 +263,7 @@ class DiscoveryRun:
     def _close(self, status: RunStatus, error: str | None = None) -> None:
         """Store the end of the run and give the lease back, in this order: a reader that sees no
         lease must not see a running run."""
-        now = datetime.now(UTC)
+        now = self._clock.now()
         with self._emitting:
             self._run = replace(
                 self._progress(), status=status, finished_at=now, heartbeat_at=now, error=error
@@ -182,7 +272,11 @@ class DiscoveryRun:
         self._lease.release()
 
     def _progress(self) -> RunRecord:
-        return replace(self._run, api_calls=self._aws.calls.snapshot())
+        return replace(
+            self._run,
+            api_calls=self._aws.calls.snapshot(),
+            answer_seconds=self._looks.learned,
+        )
 
     # --- staying alive ---
 
@@ -204,7 +298,7 @@ class DiscoveryRun:
                         self._lease.renew()
                         renew_at = time.monotonic() + seconds
                     with self._emitting:
-                        progress = replace(self._progress(), heartbeat_at=datetime.now(UTC))
+                        progress = replace(self._progress(), heartbeat_at=self._clock.now())
                     if self._runs.save_progress(progress):
                         cancelled.set()
                 except LeaseLostError as error:

@@ -112,6 +112,10 @@ def serve(
 # --- /api ---------------------------------------------------------------------------------------
 
 
+def _stale_days() -> int:
+    return load_settings().stale_days
+
+
 def _stored_inventory() -> api.Inventory:
     return Inventory(shared_aws(load_settings()))
 
@@ -121,7 +125,7 @@ def _api_routes(address: str, inventory: Callable[[], api.Inventory]) -> list[Ro
         """Runs in Starlette's thread pool, as DynamoDB is waited for."""
         params = {name: request.query_params.getlist(name) for name in request.query_params}
         path = "/" + request.path_params.get("path", "")
-        return _response(api.respond(inventory, request.method, path, params))
+        return _response(api.respond(inventory, request.method, path, params, _stale_days))
 
     # The routes ask for no sign-in. On this machine only, they answer to its own names only, so
     # that no web page can read them through a host name of its own that resolves to 127.0.0.1.

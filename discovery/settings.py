@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
@@ -43,6 +44,8 @@ class Settings(BaseModel):
     scope_workers: Annotated[int, Field(alias="DISCOVERY_SCOPE_WORKERS", ge=1, le=64)] = 16
     lease_seconds: Annotated[int, Field(alias="DISCOVERY_LEASE_SECONDS", ge=2, le=3600)] = 60
     gone_ttl_days: Annotated[int, Field(alias="DISCOVERY_GONE_TTL_DAYS", ge=1, le=3650)] = 90
+    stale_days: Annotated[int, Field(alias="DISCOVERY_STALE_DAYS", ge=1, le=3650)] = 7
+    growth_percent: Annotated[int, Field(alias="DISCOVERY_GROWTH_PERCENT", ge=1, le=10000)] = 25
     environment_tags: Annotated[tuple[str, ...], Field(alias="DISCOVERY_ENVIRONMENT_TAGS")] = (
         "Environment",
         "environment",
@@ -50,6 +53,8 @@ class Settings(BaseModel):
         "env",
         "Stage",
     )
+    spool_dir: Annotated[Path | None, Field(alias="DISCOVERY_SPOOL_DIR")] = None
+    dead_letter_queue: Annotated[str | None, Field(alias="DISCOVERY_DLQ_URL")] = None
     endpoint_url: Annotated[str | None, Field(alias="AWS_ENDPOINT_URL")] = None
     sandbox: Annotated[bool, Field(alias="DISCOVERY_SANDBOX")] = False
 
@@ -77,6 +82,19 @@ class Settings(BaseModel):
             if not _REGION.fullmatch(region):
                 raise ValueError(f"{region!r} is not an AWS region name")
         return tuple(dict.fromkeys(value))
+
+    @property
+    def spool_folder(self) -> Path:
+        """Where results go that DynamoDB does not take: `spool_dir`, else the user's state folder,
+        else, where there is no home to write to (Lambda), the temporary folder."""
+        if self.spool_dir:
+            return self.spool_dir
+        try:
+            folder = Path.home() / ".local" / "state" / "database-discovery"
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        except (OSError, RuntimeError):
+            return Path(tempfile.gettempdir()) / "database-discovery"
+        return folder
 
     @property
     def scan_regions(self) -> tuple[str, ...]:

@@ -31,7 +31,7 @@ def reply() -> Response[str]:
     """Every path: which of them exist, `discovery.api` knows."""
     request = app.current_event
     params = request.resolved_query_string_parameters
-    answer = api.respond(_inventory, request.http_method, request.path, params)
+    answer = api.respond(_inventory, request.http_method, request.path, params, _stale_days)
     if len(answer.body.encode()) > MAX_REPLY_BYTES:
         message = "The reply is over 6 MB: ask for one account_id or engine at a time."
         answer = api.json_reply(
@@ -45,6 +45,10 @@ def reply() -> Response[str]:
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """One API Gateway proxy event to one proxy reply."""
     return app.resolve(event, context)
+
+
+def _stale_days() -> int:
+    return load_settings().stale_days
 
 
 def _inventory() -> Inventory:

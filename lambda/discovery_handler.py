@@ -17,8 +17,7 @@ error metric, alarms and retries see it.
 from __future__ import annotations
 
 from dataclasses import asdict
-from threading import Event as Flag
-from threading import Timer
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from aws_lambda_powertools import Logger
@@ -35,7 +34,7 @@ from discovery.text import shown
 
 STOP_SECONDS = 20
 """This long before Lambda would kill the function, the run ends itself: it frees its lease and
-says which hosts it did not reach."""
+leaves on record what is in flight, for the next run to collect."""
 
 _NOT_FIGURES = ("request", "holder", "trigger", "heartbeat_at", "cancel_requested")
 
@@ -55,14 +54,11 @@ class DiscoveryEvent(BaseModel):
 @logger.inject_lambda_context
 def lambda_handler(event: Any, context: LambdaContext) -> dict[str, Any]:
     """Run one discovery and return what it found."""
-    cancelled = Flag()
     seconds = context.get_remaining_time_in_millis() / 1000 - STOP_SECONDS
-    timer = Timer(max(seconds, 0), cancelled.set)
-    timer.daemon = True
-    timer.start()
+    deadline = datetime.now(UTC) + timedelta(seconds=max(seconds, 0))
     try:
         record = run_discovery(
-            load_settings(), _request(event), trigger="lambda", cancelled=cancelled
+            load_settings(), _request(event), trigger="lambda", deadline=deadline
         )
     except ValidationError as error:
         return _refused(400, "invalid_event", _explanation(error))
@@ -76,8 +72,6 @@ def lambda_handler(event: Any, context: LambdaContext) -> dict[str, Any]:
             "since": f"{error.since:%Y-%m-%dT%H:%M:%SZ}",
         }
         return reply
-    finally:
-        timer.cancel()
     summary = _summary(record)
     logger.info("discovery finished", summary=summary)
     return {"statusCode": 200, "discovered": record.databases, **summary}

@@ -336,7 +336,7 @@ def test_an_unknown_parameter_is_a_bad_request() -> None:
     """A misspelt parameter is a 400 that names it: ignored, it would look like no filter."""
     status, code, message = refusal(MemoryInventory(record()), "/databases", enigne="mysql")
     assert (status, code) == (400, "unknown_parameter")
-    assert message == "'/databases' has no parameter 'enigne'. It takes engine, account_id."
+    assert message == "'/databases' has no parameter 'enigne'. It takes engine, account_id, detail."
     _, _, message = refusal(MemoryInventory(), "/health", verbose="1")
     assert message == "'/health' has no parameter 'verbose'. It takes none."
 

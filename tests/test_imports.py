@@ -16,9 +16,19 @@ from discovery.settings import ROOT
 
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("model", "errors", "settings", "events", "lifecycle", "text", "lenient"),
-    ("report", "reconcile", "query", "export", "artefacts", "progress"),
+    (
+        "freshness",
+        "report",
+        "reconcile",
+        "query",
+        "export",
+        "artefacts",
+        "progress",
+        "pacing",
+        "schedule",
+    ),
     ("aws",),
-    ("scan", "runner", "doctor"),
+    ("spool", "scan", "runner", "doctor"),
     ("jobs", "api", "server", "cli", "__main__"),
     ("view", "lambda"),
     ("pages",),

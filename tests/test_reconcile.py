@@ -106,6 +106,7 @@ def test_a_new_database_is_stored_with_everything_known_of_it() -> None:
         data_size_mb=2050.5,
         binary="/usr/sbin/mysqld",
         evidence={"version": "text in /usr/sbin/mysqld"},
+        seen_values={"version text": "8.0.35"},
         warnings=("slow disk",),
         instance_name="orders-db-1",
         hostname="ip-10-0-1-17",
@@ -215,7 +216,7 @@ def test_a_difference_is_a_change(
         ({"version": "8.0.35-27"}, {"version": "8.0.35"}),
         ({"data_dir": None}, {}),
         ({"data_dir": "/var/lib/mysql/"}, {}),
-        ({"data_size_mb": 1.0}, {}),
+        ({"data_size_mb": 1999.0}, {}),
     ],
 )
 def test_what_is_only_better_known_is_no_change(
@@ -421,3 +422,82 @@ def test_the_same_report_again_changes_nothing(
     assert {key: (r.status, r.version, r.data_dir, r.gone_at) for key, r in second.items()} == {
         key: (r.status, r.version, r.data_dir, r.gone_at) for key, r in first.items()
     }
+
+
+# --- growth and flapping ------------------------------------------------------------------------
+
+
+def looks(*reported: ReportedDatabase) -> list[list[ChangeKind]]:
+    """The kinds of change that each look after the first finds, each look building on the last."""
+    known: dict[str, DatabaseRecord] = {}
+    found: list[list[ChangeKind]] = []
+    for index, database in enumerate(reported):
+        changes = reconcile(list(known.values()), scanned(database), f"2026020{index + 1}T100000Z")
+        found.append([change.kind for change in changes.changes])
+        known = after(list(known.values()), changes)
+    return found[1:]
+
+
+def versioned(version: str, evidence: str) -> ReportedDatabase:
+    """The database with this version, found this way."""
+    return replace(REPORTED, version=version, evidence={"version": evidence})
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "grew"),
+    [
+        (10240.0, 12800.0, False),
+        (10240.0, 12800.1, True),
+        (1000.0, 2023.9, False),
+        (1000.0, 2024.0, True),
+        (0.0, 1024.0, True),
+        (None, 90000.0, False),
+        (90000.0, 10.0, False),
+    ],
+)
+def test_growth_by_more_than_the_share_and_a_gib_is_a_change(
+    before: float | None, now: float, grew: bool
+) -> None:
+    """Exactly the share is not yet a change, nor is a large share of little, nor the unknown."""
+    found = looks(replace(REPORTED, data_size_mb=before), replace(REPORTED, data_size_mb=now))
+    assert found == [[ChangeKind.GREW] if grew else []]
+
+
+def test_a_size_that_was_cut_short_is_no_growth() -> None:
+    """A size that is "at least this" may have been as large before."""
+    cut = replace(REPORTED, data_size_mb=10.0, data_size_complete=False)
+    assert looks(cut, replace(REPORTED, data_size_mb=90000.0)) == [[]]
+
+
+def test_a_value_that_alternates_between_two_evidences_is_reported_once_at_most() -> None:
+    """The package says 8.0.35, the executable 8.0.36: the first contradiction may be an upgrade,
+    every return to what either has said before is none."""
+    package, text = versioned("8.0.35", "dpkg mysql-server"), versioned("8.0.36", "text in mysqld")
+    found = looks(package, text, package, text, package)
+    assert found == [[ChangeKind.UPGRADED], [], [], []]
+
+
+def test_a_less_exact_evidence_is_no_change() -> None:
+    """8.0 from a path and 8.0.35 from the package are one version."""
+    exact, path = versioned("8.0.35", "dpkg mysql-server"), versioned("8.0", "path /opt/mysql-8.0")
+    assert looks(exact, path, exact) == [[], []]
+
+
+def test_an_upgrade_is_seen_by_each_evidence_that_flaps() -> None:
+    """Flapping hides no upgrade: a value that neither evidence has said before is reported."""
+    package, text = versioned("8.0.35", "dpkg mysql-server"), versioned("8.0.36", "text in mysqld")
+    newer = versioned("8.4.0", "dpkg mysql-server")
+    assert looks(package, text, package, newer)[-1] == [ChangeKind.UPGRADED]
+
+
+def test_the_same_evidence_going_back_is_a_downgrade() -> None:
+    """Only a change of evidence is flapping; one evidence that changes its word is believed."""
+    old, new = versioned("8.0.35", "dpkg a"), versioned("8.0.36", "dpkg b")
+    assert looks(old, new, old) == [[ChangeKind.UPGRADED], [ChangeKind.DOWNGRADED]]
+
+
+def test_a_data_directory_that_alternates_between_evidences_does_not_move_each_time() -> None:
+    """A link and its target: the configuration names one, the open files the other."""
+    link = replace(REPORTED, evidence={"data_dir": "config /etc/mysql/my.cnf"})
+    target = replace(REPORTED, data_dir="/data/mysql", evidence={"data_dir": "open file"})
+    assert looks(link, target, link, target) == [[ChangeKind.MOVED], [], []]

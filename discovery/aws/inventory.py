@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 from pydantic import TypeAdapter
 
 from discovery.aws.calls import aws_errors
-from discovery.aws.records import from_item, to_item
+from discovery.aws.records import UNLESS_NEWER, from_item, to_item
 from discovery.aws.session import Aws
 from discovery.model import DatabaseRecord
 
@@ -37,21 +37,21 @@ class Inventory:
 
     def put(self, record: DatabaseRecord) -> bool:
         """Store `record`; False when a newer run has written it already."""
-        item = to_item(_ADAPTER, record) | {"instance_db_id": record.instance_db_id}
+        item = record_item(record)
         return self._unless_newer(
             lambda condition: self._table.put_item(Item=item, **condition), record.run_id
         )
 
     def delete(self, record: DatabaseRecord, run_id: str) -> bool:
         """Remove a placeholder that run `run_id` found to be out of date."""
-        key = {"account_id": record.account_id, "instance_db_id": record.instance_db_id}
+        key = record_key(record)
         return self._unless_newer(
             lambda condition: self._table.delete_item(Key=key, **condition), run_id
         )
 
     def _unless_newer(self, write: Any, run_id: str) -> bool:
         condition = {
-            "ConditionExpression": "attribute_not_exists(run_id) OR run_id <= :run",
+            "ConditionExpression": UNLESS_NEWER,
             "ExpressionAttributeValues": {":run": run_id},
         }
         with aws_errors():
@@ -70,3 +70,13 @@ class Inventory:
                 for item in page["Items"]:
                     where = f"{self._name} {item['account_id']} {item['instance_db_id']}"
                     yield from_item(_ADAPTER, item, where)
+
+
+def record_key(record: DatabaseRecord) -> dict[str, str]:
+    """Its key in the results table."""
+    return {"account_id": record.account_id, "instance_db_id": record.instance_db_id}
+
+
+def record_item(record: DatabaseRecord) -> dict[str, Any]:
+    """The item of the results table."""
+    return to_item(_ADAPTER, record) | record_key(record)

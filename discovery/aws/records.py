@@ -11,6 +11,9 @@ from discovery.errors import DiscoveryError
 
 Record = TypeVar("Record")
 
+UNLESS_NEWER = "attribute_not_exists(run_id) OR run_id <= :run"
+"""The condition of every write by run `:run` to an item that other runs write too."""
+
 
 def to_item(adapter: TypeAdapter[Record], record: Record) -> dict[str, Any]:
     """`record` as DynamoDB attributes. Unknown (None) is left out; times are ISO 8601 with Z."""

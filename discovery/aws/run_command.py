@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -49,11 +50,20 @@ class Invocation:
     failed_step: str | None
     exit_code: int | None
     output: str
+    requested_at: datetime | None = None
+    finished_at: datetime | None = None
 
     @property
     def is_done(self) -> bool:
         """Whether its status is final."""
         return self.status not in _WAITING
+
+    @property
+    def seconds(self) -> float | None:
+        """From sending to the end of the probe's step, where Systems Manager says so."""
+        if self.requested_at and self.finished_at:
+            return (self.finished_at - self.requested_at).total_seconds()
+        return None
 
     @property
     def failure(self) -> Failure | None:
@@ -160,6 +170,8 @@ def _invocation(item: dict[str, Any]) -> Invocation:
         failed_step=failed,
         exit_code=shown.get("ResponseCode"),
         output=shown.get("Output", ""),
+        requested_at=item.get("RequestedDateTime"),
+        finished_at=shown.get("ResponseFinishDateTime"),
     )
 
 

@@ -4,6 +4,7 @@ pk                 sk                         item
 RUNS               <run id>                   RunRecord; newest first by reverse query
 RUN#<run id>       SCOPE#<account>#<region>   ScopeRecord of that run
 RUN#<run id>       HOST#<account>#…#<id>      HostRecord of a host that run did not scan
+RUN#<run id>       OUTSTANDING#<account>#…    OutstandingCommand, from sending until all is stored
 RUN#<run id>       CHANGE#<account>#…         Change; also in the `history` index by database
 SCOPES             <account>#<region>         the newest ScopeRecord of that scope
 HOSTS#<account>    <region>#<instance>        the newest HostRecord of that host
@@ -21,12 +22,13 @@ from botocore.exceptions import ClientError
 from pydantic import TypeAdapter
 
 from discovery.aws.calls import aws_errors
-from discovery.aws.records import from_item, to_item
+from discovery.aws.records import UNLESS_NEWER, from_item, to_item
 from discovery.aws.session import Aws
 from discovery.errors import NotFoundError
 from discovery.model import (
     Change,
     HostRecord,
+    OutstandingCommand,
     RunRecord,
     RunStatus,
     Scope,
@@ -37,6 +39,7 @@ _RUN = TypeAdapter(RunRecord)
 _SCOPE = TypeAdapter(ScopeRecord)
 _HOST = TypeAdapter(HostRecord)
 _CHANGE = TypeAdapter(Change)
+_OUTSTANDING = TypeAdapter(OutstandingCommand)
 _RUNS = "RUNS"
 _SCOPES = "SCOPES"
 Record = TypeVar("Record")
@@ -148,8 +151,17 @@ class RunStore:
     # --- hosts ---
 
     def put_host(self, host: HostRecord) -> None:
-        """Store the newest answer to "was this host scanned?"."""
-        self._put(_host_item(host))
+        """Store the newest answer to "was this host scanned?", unless a newer run has one."""
+        with aws_errors():
+            try:
+                self._table.put_item(
+                    Item=host_item(host),
+                    ConditionExpression=UNLESS_NEWER,
+                    ExpressionAttributeValues={":run": host.run_id},
+                )
+            except ClientError as error:
+                if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
+                    raise
 
     def put_unscanned(self, host: HostRecord, *, keep_coverage: bool = False) -> None:
         """Store, in its run, a host that was not scanned, and why.
@@ -157,8 +169,7 @@ class RunStore:
         `keep_coverage` leaves the host's newest coverage as it was: a run that did not get to a
         host says nothing new about it.
         """
-        place = f"HOST#{host.account_id}#{host.region}#{host.instance_id}"
-        self._put(to_item(_HOST, host) | {"pk": f"RUN#{host.run_id}", "sk": place})
+        self._put(unscanned_item(host))
         if not keep_coverage:
             self.put_host(host)
 
@@ -180,16 +191,7 @@ class RunStore:
 
     def put_change(self, change: Change) -> None:
         """Store a change, in its run and in its database's history."""
-        place = f"{change.account_id}#{change.instance_id}#{change.db_id}"
-        self._put(
-            to_item(_CHANGE, change)
-            | {
-                "pk": f"RUN#{change.run_id}",
-                "sk": f"CHANGE#{place}#{change.kind}",
-                "history_pk": f"DB#{place}",
-                "history_sk": f"{change.run_id}#{change.kind}",
-            }
-        )
+        self._put(change_item(change))
 
     def changes(self, run_id: str) -> list[Change]:
         """What one run found to be different, by database."""
@@ -205,6 +207,21 @@ class RunStore:
                 ExpressionAttributeValues={":pk": f"DB#{account_id}#{instance_db_id}"},
             )
         )
+
+    # --- commands in flight ---
+
+    def put_outstanding(self, command: OutstandingCommand) -> None:
+        """Store that `command` is in flight, so that it survives the process that sent it."""
+        self._put(to_item(_OUTSTANDING, command) | _outstanding_key(command))
+
+    def clear_outstanding(self, command: OutstandingCommand) -> None:
+        """Everything that `command` answered is stored."""
+        with aws_errors():
+            self._table.delete_item(Key=_outstanding_key(command))
+
+    def outstanding(self, run_id: str) -> list[OutstandingCommand]:
+        """The commands that `run_id` left in flight, by account and region."""
+        return list(self._query(_OUTSTANDING, f"RUN#{run_id}", "OUTSTANDING#"))
 
     # --- the table ---
 
@@ -242,6 +259,29 @@ def _run_key(run_id: str) -> dict[str, str]:
     return {"pk": _RUNS, "sk": run_id}
 
 
-def _host_item(host: HostRecord) -> dict[str, Any]:
+def _outstanding_key(command: OutstandingCommand) -> dict[str, str]:
+    place = f"{command.account_id}#{command.region}#{command.command_id}"
+    return {"pk": f"RUN#{command.run_id}", "sk": f"OUTSTANDING#{place}"}
+
+
+def host_item(host: HostRecord) -> dict[str, Any]:
+    """The item that is the host's newest coverage."""
     key = {"pk": f"HOSTS#{host.account_id}", "sk": f"{host.region}#{host.instance_id}"}
     return to_item(_HOST, host) | key
+
+
+def unscanned_item(host: HostRecord) -> dict[str, Any]:
+    """The item that lists, in its run, a host that was not scanned."""
+    place = f"HOST#{host.account_id}#{host.region}#{host.instance_id}"
+    return to_item(_HOST, host) | {"pk": f"RUN#{host.run_id}", "sk": place}
+
+
+def change_item(change: Change) -> dict[str, Any]:
+    """The item of a change, in its run and, by the index, in its database's history."""
+    place = f"{change.account_id}#{change.instance_id}#{change.db_id}"
+    return to_item(_CHANGE, change) | {
+        "pk": f"RUN#{change.run_id}",
+        "sk": f"CHANGE#{place}#{change.kind}",
+        "history_pk": f"DB#{place}",
+        "history_sk": f"{change.run_id}#{change.kind}",
+    }

@@ -10,11 +10,13 @@ import click
 
 from discovery import __version__
 from discovery.cli.boundary import Commands, set_up
+from discovery.cli.changes import changes
 from discovery.cli.demo import demo
 from discovery.cli.doctor import doctor
 from discovery.cli.export import export
 from discovery.cli.probe import probe
 from discovery.cli.render import render
+from discovery.cli.replay import replay
 from discovery.cli.sandbox import sandbox
 from discovery.cli.scan import scan
 from discovery.cli.serve import serve
@@ -34,5 +36,5 @@ def main(debug: bool) -> None:
     set_up(debug=debug)
 
 
-for command in (demo, sandbox, scan, export, serve, probe, doctor, render):
+for command in (demo, sandbox, scan, replay, changes, export, serve, probe, doctor, render):
     main.add_command(command)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TextIO
 
 import click
 
+from discovery.freshness import Staleness
 from discovery.model import ENGINE_LABELS, DatabaseRecord, DatabaseStatus
 from discovery.settings import load_settings
 
@@ -89,20 +91,24 @@ def export(
         environments=frozenset(environments),
         text=text,
     )
-    known = Inventory(Aws(load_settings())).all_records()
+    settings = load_settings()
+    staleness = Staleness(datetime.now(UTC), settings.stale_days)
+    known = Inventory(Aws(settings)).all_records()
     records = sort(select(known, where), "account_id")
     if output is None:
-        _write(file_format, records, sys.stdout)
+        _write(file_format, records, sys.stdout, staleness)
         return
     with output.open("w", encoding="utf-8", newline="") as file:
-        count = _write(file_format, records, file)
+        count = _write(file_format, records, file, staleness)
     click.echo(f"{count:,} databases in {output}", err=True)
 
 
-def _write(file_format: str, records: Iterable[DatabaseRecord], out: TextIO) -> int:
+def _write(
+    file_format: str, records: Iterable[DatabaseRecord], out: TextIO, staleness: Staleness
+) -> int:
     from discovery.export.csv import write_csv
     from discovery.export.json import write_json
 
     if file_format == "csv":
-        return write_csv(records, out)
+        return write_csv(records, out, staleness)
     return write_json(records, out)

@@ -7,6 +7,7 @@ import signal
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from threading import Event as Flag
 from types import FrameType
 from typing import Any
@@ -27,6 +28,17 @@ _MESSAGE_CHARACTERS = 300
 @click.option("--account", "accounts", multiple=True, metavar="ID", help="Only this account.")
 @click.option("--region", "regions", multiple=True, metavar="NAME", help="Only this region.")
 @click.option("--instance", "instances", multiple=True, metavar="ID", help="Only this instance.")
+@click.option(
+    "--deadline",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="MINUTES",
+    help="End after this time; what is in flight then, the next scan collects.",
+)
+@click.option(
+    "--resume",
+    metavar="RUN",
+    help="Complete this run: collect what it left in flight, scan what it did not reach.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the run as JSON.")
 @click.pass_context
 def scan(
@@ -34,6 +46,8 @@ def scan(
     accounts: tuple[str, ...],
     regions: tuple[str, ...],
     instances: tuple[str, ...],
+    deadline: float | None,
+    resume: str | None,
     as_json: bool,
 ) -> None:
     """Discover databases now and store what is found.
@@ -42,20 +56,33 @@ def scan(
     Ctrl-C cancels the run: what was found until then is kept.
 
     Exit codes: 0 every account and region was scanned (single hosts may have failed); 3 some
-    could not be; 2 wrong usage or configuration; 130 cancelled.
+    could not be, or the deadline came first; 2 wrong usage or configuration; 130 cancelled.
 
     \b
     Examples:
       python -m discovery scan
       python -m discovery scan --account 111122223333 --region eu-west-1 --region eu-central-1
       python -m discovery scan --instance i-0abc123def4567890 --json
+      python -m discovery scan --deadline 10
+      python -m discovery scan --resume 20260204T101500.000Z-a1b2c3
     """
     from discovery.runner import run_discovery
 
     settings = load_settings()
     request = RunRequest(accounts, regions, instances)
+    if resume and not request.is_everything:
+        raise click.UsageError("--resume takes what to scan from the run that it completes")
+    ends_at = datetime.now(UTC) + timedelta(minutes=deadline) if deadline else None
     with _cancel_on_interrupt() as cancelled, Progress() as progress:
-        run = run_discovery(settings, request, trigger="cli", watcher=progress, cancelled=cancelled)
+        run = run_discovery(
+            settings,
+            request,
+            trigger="cli",
+            watcher=progress,
+            cancelled=cancelled,
+            deadline=ends_at,
+            resume=resume,
+        )
     if as_json:
         click.echo(json.dumps(_as_json(run, progress), indent=2))
     else:
@@ -64,10 +91,11 @@ def scan(
 
 
 def exit_code(run: RunRecord) -> int:
-    """0 when every scope was listed and commanded; failed hosts are results, not failures."""
+    """0 when every scope was listed, commanded and heard; failed hosts are results."""
     if run.status is RunStatus.CANCELLED:
         return EXIT_INTERRUPTED
-    return EXIT_FAILED if run.scopes_failed or run.status is RunStatus.FAILED else 0
+    incomplete = run.scopes_failed or run.cut_short or run.status is RunStatus.FAILED
+    return EXIT_FAILED if incomplete else 0
 
 
 @contextmanager
@@ -112,6 +140,8 @@ def _summary(run: RunRecord, progress: Progress) -> str:
     }
     lines = [f"run {run.run_id} {run.status.value} in {seconds:.1f} s"]
     lines += [f"  {name:<10} {text}" for name, text in rows.items()]
+    if run.cut_short:
+        lines += ["", f"The deadline came first. To complete it: scan --resume {run.run_id}"]
     return "\n".join(lines + _failure_lines(progress))
 
 

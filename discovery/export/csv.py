@@ -12,11 +12,12 @@ import math
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import TextIO, get_type_hints
 
 from pydantic.fields import FieldInfo
 
+from discovery.freshness import Staleness
 from discovery.lifecycle import cycle_of
 from discovery.model import DatabaseRecord
 from discovery.text import iso, printable
@@ -41,6 +42,8 @@ def _of(field: str, header: str) -> Column:
     described = [part for part in _FIELDS[field].__metadata__ if isinstance(part, FieldInfo)]
     return Column(header, described[0].description or "", lambda record: getattr(record, field))
 
+
+_FRESHNESS = "Freshness"
 
 COLUMNS: tuple[Column, ...] = (
     _of("account_id", "Account"),
@@ -87,7 +90,19 @@ COLUMNS: tuple[Column, ...] = (
     _of("first_seen", "First seen (UTC)"),
     _of("last_seen", "Last seen (UTC)"),
     _of("discovery_timestamp", "Last confirmed (UTC)"),
+    Column(
+        _FRESHNESS,
+        "current, stale (not reported for longer than is set) or gone, as of the export.",
+        lambda _record: None,  # depends on the time of the export: `write_csv` fills it in
+    ),
     _of("gone_at", "Gone since (UTC)"),
+    Column(
+        "Removed after (UTC)",
+        "When a gone database is removed from the inventory.",
+        lambda record: (
+            None if record.expires_at is None else datetime.fromtimestamp(record.expires_at, UTC)
+        ),
+    ),
     _of("run_id", "Run"),
     _of("discovery_status", "Discovery"),
     _of("error", "Error"),
@@ -97,16 +112,21 @@ COLUMNS: tuple[Column, ...] = (
 )
 
 
-def write_csv(records: Iterable[DatabaseRecord], out: TextIO) -> int:
+def write_csv(
+    records: Iterable[DatabaseRecord], out: TextIO, staleness: Staleness | None = None
+) -> int:
     """Write a header and one row a record to `out`; the number of records written.
 
+    `staleness` says as of when a database is stale; by default now, after the default days.
     Open `out` with `newline=""`, as the csv module asks, and encoding UTF-8.
     """
+    staleness = staleness or Staleness(datetime.now(UTC))
+    values = [staleness.of if each.header == _FRESHNESS else each.value for each in COLUMNS]
     writer = csv.writer(out)
     writer.writerow([column.header for column in COLUMNS])
     count = 0
     for record in records:
-        writer.writerow([_cell(column.value(record)) for column in COLUMNS])
+        writer.writerow([_cell(value(record)) for value in values])
         count += 1
     return count
 

@@ -31,6 +31,9 @@ def actions_of(call: Call, account: str) -> Iterator[Need]:
         prefix = f"arn:{PARTITION}:dynamodb:{call.region}:{account}:table/"
         for action, table in _tables(call):
             yield f"dynamodb:{action}", prefix + table, {}
+    elif call.service == "sqs":
+        queue = call.json.get("QueueUrl", "").rpartition("/")[2]
+        yield call.name, f"arn:{PARTITION}:sqs:{call.region}:{account}:{queue}", {}
     elif call.name == "ssm:SendCommand":
         yield call.name, document_arn(call.json.get("DocumentName", ""), call.region, account), {}
         for instance in call.json.get("InstanceIds", ()):

@@ -99,6 +99,8 @@ class Sandbox:
             "DISCOVERY_EXTERNAL_ID": self.estate.external_id,
             "DISCOVERY_SCRIPT_BUCKET": SCRIPT_BUCKET,
             "DISCOVERY_OUTPUT_BUCKET": OUTPUT_BUCKET,
+            # never the user's own: what is kept there would be replayed into a real table
+            "DISCOVERY_SPOOL_DIR": str(Path(self._scratch.name) / "spool"),
             "DISCOVERY_SANDBOX": "1",
         }
 

@@ -1,6 +1,6 @@
 """The endpoint itself: each request is counted, may be made to fail, is judged, and is answered.
 
-Systems Manager's Run Command is answered here, everything else by moto.
+Systems Manager's Run Command and DynamoDB's transactions are answered here, the rest by moto.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from discovery.sandbox.call import (
 )
 from discovery.sandbox.policy import Principal
 from discovery.sandbox.ssm import SystemsManager
+from discovery.sandbox.transactions import transact_write
 
 _STATUS_BY_CODE = {
     "InternalServerError": 500,
@@ -92,6 +93,11 @@ class Wire:
                 answer = identity_answer(principal)
             elif call.service == "ssm" and call.operation in self._systems_manager.operations:
                 answer = json_answer(self._systems_manager.answer(call, principal.account))
+            elif call.name == "dynamodb:TransactWriteItems":
+                with self._lock:
+                    lock = self._service_locks[call.service]
+                with lock:
+                    answer = transact_write(call, principal.account)
             else:
                 return self._ask_moto(call, principal, environ, start_response)
         except AwsFaultError as fault:

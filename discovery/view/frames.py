@@ -13,12 +13,14 @@ from typing import Any
 import pandas as pd
 from pandas.io.formats.style import Styler
 
+from discovery.freshness import Staleness
 from discovery.lifecycle import Support, support
 from discovery.model import Change, DatabaseRecord, HostRecord, RunRecord, ScopeRecord
 from discovery.text import printable
 from discovery.view.text import DASH, ago, engine, lasted, number, size
 from discovery.view.words import (
     COVERAGE_WORDS,
+    FRESHNESS_WORDS,
     SUPPORT_WORDS,
     State,
     asked_for,
@@ -51,7 +53,9 @@ class Supports:
         return self._known[key]
 
 
-def databases(records: Iterable[DatabaseRecord], supports: Supports) -> pd.DataFrame:
+def databases(
+    records: Iterable[DatabaseRecord], supports: Supports, staleness: Staleness
+) -> pd.DataFrame:
     """One row a database. `Size` is MiB; times are UTC."""
     rows = []
     for record in records:
@@ -71,6 +75,7 @@ def databases(records: Iterable[DatabaseRecord], supports: Supports) -> pd.DataF
                 record.region,
                 record.port,
                 record.last_seen,
+                FRESHNESS_WORDS[staleness.of(record)],
                 record.instance_id,
             )
         )
@@ -90,6 +95,7 @@ def databases(records: Iterable[DatabaseRecord], supports: Supports) -> pd.DataF
             "Region",
             "Port",
             "Last seen",
+            "Freshness",
             "Instance id",
         ],
     )
@@ -227,7 +233,7 @@ def _text(value: str | None) -> str | None:
 
 # --- how values read ----------------------------------------------------------------------------
 
-_STATE_COLUMNS = ("Status", "Support", "State", "Result", "Failed")
+_STATE_COLUMNS = ("Status", "Support", "State", "Result", "Failed", "Freshness")
 _TIME_COLUMNS = ("Last seen", "Last scanned", "Started", "When")
 _SIZE_COLUMNS = ("Size",)
 _NUMBER_COLUMNS = ("Databases", "Listed", "Targeted", "Scanned")

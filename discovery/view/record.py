@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 
+from discovery.freshness import Staleness
 from discovery.lifecycle import Support
 from discovery.model import DatabaseRecord
 from discovery.text import printable
 from discovery.view.text import DASH, engine, number, size, when
-from discovery.view.words import support_sentence, support_source
+from discovery.view.words import FRESHNESS_WORDS, support_sentence, support_source
 
 
-def facts(record: DatabaseRecord, known: Support, now: datetime) -> list[tuple[str, str, str]]:
+def facts(
+    record: DatabaseRecord, known: Support, staleness: Staleness
+) -> list[tuple[str, str, str]]:
     """One record in full: (field, value, how it was found)."""
     how = record.evidence
+    now = staleness.now
     shown = size(record.data_size_mb, complete=record.data_size_complete)
     if record.data_size_mb is not None and record.data_size_mb >= 1024:
         shown += f" ({record.data_size_mb:,.2f} MiB)"
@@ -33,9 +37,13 @@ def facts(record: DatabaseRecord, known: Support, now: datetime) -> list[tuple[s
         *_optional(record, now),
         ("First seen", when(record.first_seen, now), ""),
         ("Last seen", when(record.last_seen, now), ""),
+        ("Freshness", FRESHNESS_WORDS[staleness.of(record)], f"stale after {staleness.days} days"),
     ]
     if record.gone_at:
         rows.append(("Gone since", when(record.gone_at, now), ""))
+    if record.expires_at is not None:
+        removed = datetime.fromtimestamp(record.expires_at, UTC)
+        rows.append(("Removed after", f"{removed:%Y-%m-%d %H:%M} UTC", ""))
     return [(field, printable(value), printable(found) or DASH) for field, value, found in rows]
 
 

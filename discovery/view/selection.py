@@ -8,6 +8,7 @@ from datetime import date
 from functools import lru_cache
 
 from discovery.errors import RequestError
+from discovery.freshness import DEFAULT_STALE_DAYS, Freshness, Staleness
 from discovery.lifecycle import SupportState, cycle_of, version_key
 from discovery.model import DatabaseRecord, DatabaseStatus
 from discovery.query import UNKNOWN, Filter, select, sort
@@ -27,6 +28,9 @@ ORDERS: Mapping[str, str] = {
 }
 """Values of the `sort` parameter (a `-` first means descending), and their names."""
 
+FRESHNESS_OPTIONS = (Freshness.CURRENT.value, Freshness.STALE.value)
+"""Values of the `freshness` parameter; what is gone is asked for by its status."""
+
 
 @dataclass(frozen=True, slots=True)
 class Choice:
@@ -34,6 +38,7 @@ class Choice:
 
     where: Filter
     support: frozenset[SupportState] = frozenset()
+    freshness: frozenset[Freshness] = frozenset()
     order: str = next(iter(ORDERS))
 
     @classmethod
@@ -50,21 +55,38 @@ class Choice:
                     f"support={shown(value)}: no such state",
                     hint=f"Use {', '.join(SUPPORT_WORDS)}.",
                 )
+        freshness = frozenset(map(_freshness, params.get("freshness", ())))
         order = next(iter(params.get("sort", ())), next(iter(ORDERS)))
         if order not in ORDERS:
             raise RequestError(
                 f"sort={shown(order)}: no such order", hint=f"Use {', '.join(ORDERS)}."
             )
-        return cls(Filter.from_params(params), frozenset(support), order)
+        return cls(Filter.from_params(params), frozenset(support), freshness, order)
+
+
+def _freshness(value: str) -> Freshness:
+    if value not in FRESHNESS_OPTIONS:
+        raise RequestError(
+            f"freshness={shown(value)}: no such state", hint=f"Use {', '.join(FRESHNESS_OPTIONS)}."
+        )
+    return Freshness(value)
 
 
 @lru_cache(maxsize=32)
-def chosen(snapshot: Snapshot, choice: Choice, today: date) -> tuple[DatabaseRecord, ...]:
-    """The databases that `choice` selects, in its order. A repeated question costs nothing."""
+def chosen(
+    snapshot: Snapshot, choice: Choice, today: date, stale_days: int = DEFAULT_STALE_DAYS
+) -> tuple[DatabaseRecord, ...]:
+    """The databases that `choice` selects, in its order. A repeated question costs nothing.
+
+    Stale is as of the snapshot.
+    """
     records = select(snapshot.records, choice.where)
     if choice.support:
         supports = Supports(today)
         records = tuple(one for one in records if supports.of(one).state in choice.support)
+    if choice.freshness:
+        staleness = Staleness(snapshot.loaded_at, stale_days)
+        records = tuple(one for one in records if staleness.of(one) in choice.freshness)
     return sort(records, choice.order.removeprefix("-"), choice.order.startswith("-"))
 
 
@@ -79,6 +101,7 @@ def options(snapshot: Snapshot) -> Mapping[str, tuple[str, ...]]:
         "status": tuple(status.value for status in DatabaseStatus),
         "environment": _present((record.environment or UNKNOWN) for record in records),
         "support": tuple(SUPPORT_WORDS),
+        "freshness": FRESHNESS_OPTIONS,
     }
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Literal
 
 from discovery.errors import FailureKind
+from discovery.freshness import Freshness
 from discovery.lifecycle import Support, SupportState
 from discovery.model import Coverage, RunRecord
 from discovery.text import printable
@@ -32,12 +33,19 @@ COVERAGE_WORDS: Mapping[Coverage, str] = {
     Coverage.PENDING: "Pending",
 }
 
+FRESHNESS_WORDS: Mapping[Freshness, str] = {
+    Freshness.CURRENT: "Current",
+    Freshness.STALE: "Stale",
+    Freshness.GONE: "Gone",
+}
+
 _STATES: Mapping[str, State] = {
     "running": "good",
     "scanned": "good",
     "succeeded": "good",
     "supported": "good",
     "partial": "warning",
+    "stale": "warning",
     "agent offline": "warning",
     "not managed": "warning",
     "not reached": "warning",

@@ -9,7 +9,7 @@ from discovery.errors import RequestError
 from discovery.export.csv import write_csv
 from discovery.model import DatabaseRecord
 from discovery.query import Filter, page
-from discovery.view import frames, text
+from discovery.view import frames, load, text
 from discovery.view.access import Role
 from discovery.view.load import Snapshot
 from discovery.view.selection import ORDERS, Choice, chosen, options, version_options
@@ -20,7 +20,16 @@ from pages.parts.filters import UrlFilters
 
 visit.require(Role.VIEWER)
 
-_SEVERAL = ("account", "region", "engine", "version", "status", "support", "environment")
+_SEVERAL = (
+    "account",
+    "region",
+    "engine",
+    "version",
+    "status",
+    "support",
+    "freshness",
+    "environment",
+)
 _RECORD = "record"
 _HIDDEN = ("Instance id", "Last seen")
 
@@ -49,6 +58,8 @@ def filter_bar(shown: Snapshot, filters: UrlFilters) -> dict[str, list[str]]:
         filters.choose("region", "Region", values["region"])
     with second[3]:
         filters.choose("environment", "Environment", values["environment"])
+    with second[4]:
+        filters.choose("freshness", "Freshness", values["freshness"], shown=str.capitalize)
     return filters.values()
 
 
@@ -60,7 +71,7 @@ def support_word(state: str) -> str:
 def csv_of(records: Sequence[DatabaseRecord]) -> str:
     """What the table shows, and all of it, as CSV."""
     out = io.StringIO(newline="")
-    write_csv(records, out)
+    write_csv(records, out, visit.staleness())
     return out.getvalue()
 
 
@@ -105,7 +116,7 @@ def table_of(records: Sequence[DatabaseRecord], shown: Snapshot, filters: UrlFil
     if pages > 1:
         number = st.pagination(pages, key=f"page-{filters.generation}-{len(records)}")
     part = page(records, number, tables.ROWS_SHOWN).items
-    frame = frames.databases(part, frames.Supports(visit.now().date()))
+    frame = frames.databases(part, frames.Supports(visit.now().date()), visit.staleness())
     view = f"{filters.generation}-{hash((choice, shown.loaded_at, number))}"
     row = tables.table(
         frame,
@@ -147,7 +158,7 @@ except RequestError as error:
     visit.show_error(error)
     st.button("Reset filters", on_click=filters.reset)
     st.stop()
-records = chosen(shown, choice, visit.now().date())
+records = chosen(shown, choice, visit.now().date(), load.settings().stale_days)
 count_line(records, shown, filters)
 if records:
     table_of(records, shown, filters)

@@ -25,7 +25,7 @@ def show(record: DatabaseRecord, on_close: Callable[[], None]) -> None:
 def _content(record: DatabaseRecord) -> None:
     now = visit.now()
     known = support(record.engine, record.version, now.date())
-    tables.facts(["Field", "Value", "Found by"], facts(record, known, now))
+    tables.facts(["Field", "Value", "Found by"], facts(record, known, visit.staleness()))
     for warning in record.warnings:
         st.warning(text.markdown_safe(warning))
     st.subheader("Host", anchor=False)

@@ -10,6 +10,7 @@ import streamlit as st
 from streamlit.errors import StreamlitSecretNotFoundError
 
 from discovery.errors import DiscoveryError
+from discovery.freshness import Staleness
 from discovery.view import load, text
 from discovery.view.access import AccessRules, Role, access_rules, role_of, seen_as
 from discovery.view.load import Snapshot
@@ -27,6 +28,11 @@ VIEW_AS = "view_as"
 def now() -> datetime:
     """The time of this request, UTC."""
     return datetime.now(UTC)
+
+
+def staleness() -> Staleness:
+    """As of now, after the days that the settings name."""
+    return Staleness(now(), load.settings().stale_days)
 
 
 def rules() -> AccessRules:

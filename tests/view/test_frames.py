@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from discovery.errors import FailureKind
+from discovery.freshness import Staleness
 from discovery.lifecycle import support
 from discovery.model import Coverage, RunRequest
 from discovery.view import frames, words
@@ -19,6 +20,7 @@ from discovery.view.words import State
 from tests.view.estate import ACCOUNTS, NOW, database, host, run, snapshot
 
 TODAY = date(2026, 3, 2)
+FRESH = Staleness(NOW)
 COLOURS: dict[State, str] = {"good": "", "warning": "#8a5a00", "bad": "#ad2c2c", "neutral": ""}
 
 
@@ -30,7 +32,7 @@ def shown(frame: pd.DataFrame) -> list[list[str]]:
 
 def test_a_database_is_one_row_with_sortable_values() -> None:
     """Sizes and times stay numbers and times: a column sorts by value, not by its text."""
-    frame = frames.databases([database(), database(data_size_mb=None)], Supports(TODAY))
+    frame = frames.databases([database(), database(data_size_mb=None)], Supports(TODAY), FRESH)
     assert frame["Size"].tolist()[0] == 2048.0
     assert frame["Last seen"].dtype.kind == "M"
     assert frame["Support"].tolist() == ["Ended", "Ended"]
@@ -39,7 +41,7 @@ def test_a_database_is_one_row_with_sortable_values() -> None:
 def test_unknown_values_read_as_a_dash() -> None:
     """A value that is not known is a dash in the table, never 0 and never "None"."""
     unknown = database(version=None, data_size_mb=None, port=None, environment=None, tags={})
-    row = shown(frames.databases([unknown], Supports(TODAY)))[0]
+    row = shown(frames.databases([unknown], Supports(TODAY), FRESH))[0]
     assert row.count("–") == 6  # noqa: RUF001
     assert "None" not in row
     assert "0" not in row
@@ -47,14 +49,14 @@ def test_unknown_values_read_as_a_dash() -> None:
 
 def test_values_read_with_units() -> None:
     """The table shows a size with its unit, and a time relative to now."""
-    row = shown(frames.databases([database()], Supports(TODAY)))[0]
+    row = shown(frames.databases([database()], Supports(TODAY), FRESH))[0]
     assert "2.0 GiB" in row
     assert "4 min ago" in row
 
 
 def test_only_states_that_need_a_look_have_a_colour() -> None:
     """Ended support is red, supported has no colour, and the word is there either way."""
-    frame = frames.databases([database(), database(version="8.4.3")], Supports(TODAY))
+    frame = frames.databases([database(), database(version="8.4.3")], Supports(TODAY), FRESH)
     page = styled(frame, NOW, COLOURS).set_uuid("t").to_html()
     column = list(frame.columns).index("Support")
     assert re.search(rf"#T_t_row0_col{column}[^{{]*{{\s*color: #ad2c2c", page)
@@ -97,7 +99,7 @@ def test_every_state_of_coverage_has_a_word() -> None:
 def test_a_record_in_full_tells_how_each_value_was_found() -> None:
     """Each field of a record stands beside its evidence."""
     record = database()
-    rows = {row[0]: row[1:] for row in facts(record, support("mysql", "8.0.35", TODAY), NOW)}
+    rows = {row[0]: row[1:] for row in facts(record, support("mysql", "8.0.35", TODAY), FRESH)}
     assert rows["Version"] == ("8.0.35", record.evidence["version"])
     assert rows["Data size"] == ("2.0 GiB (2,048.00 MiB)", "sum of file sizes")
     assert rows["Support"][0] == "Ended on 2025-04-30; extended until 2026-04-30"

@@ -1,0 +1,205 @@
+"""What a run costs at size: calls, time and memory of the real runner on a simulated AWS.
+
+`python -m benchmarks.discovery` prints one row a size beside the way of the first design, played
+on the same AWS: one account after another, one GetCommandInvocation loop per instance, 2 s apart.
+Exit code 1 when a bound does not hold. Time is virtual, apart from the CPU column.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import sys
+import time
+import tracemalloc
+from dataclasses import dataclass, fields
+from pathlib import Path
+from threading import Event as Flag
+
+if __package__ in (None, ""):  # run as a file: this folder must not shadow the product's package
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+from benchmarks.simulated_aws import REGION, Limits, SimulatedAws, VirtualClock, VirtualSchedule
+from discovery.events import BatchSent, Event, HostDone
+from discovery.model import EVERYTHING, RunRecord
+from discovery.runner import DiscoveryRun
+from discovery.settings import Settings, load_settings
+
+MOST_CALLS_PER_HOST = 0.10
+LEAST_SPEEDUP = 20.0
+MOST_BYTES_PER_HOST = 2048
+_HOSTS_PER_ACCOUNT = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What one run took; `calls` are SSM command calls, `all_ssm` those and the listings."""
+
+    hosts: int
+    scanned: int
+    seconds: float
+    calls: int
+    all_ssm: int
+    cpu: float = 0.0
+
+
+def settings_for(accounts: int, workers: int) -> Settings:
+    """Settings of an organisation of so many accounts of one region."""
+    ids = ",".join(f"{number:012d}" for number in range(1, accounts + 1))
+    environment = {
+        "SPOKE_ACCOUNTS": ids,
+        "AWS_REGION": REGION,
+        "DISCOVERY_SCRIPT_BUCKET": "scripts",
+        "MANAGEMENT_ACCOUNT_ID": "999999999999",
+        "DISCOVERY_SCOPE_WORKERS": str(workers),
+    }
+    return load_settings(environment)
+
+
+def run_once(aws: SimulatedAws, watcher: object = None) -> RunRecord:
+    """One run of the real runner."""
+    run = DiscoveryRun.begin(
+        aws.settings,
+        EVERYTHING,
+        trigger="benchmark",
+        aws=aws,  # type: ignore[arg-type]  # the seam
+        clock=aws.clock,
+    )
+    flag = Flag()
+    schedule = VirtualSchedule(aws.clock, aws.settings.scope_workers, flag)
+    return run.execute(watcher, flag, schedule=schedule)  # type: ignore[arg-type]
+
+
+def measure(hosts: int, workers: int, limits: Limits, *, runs: int) -> list[Cost]:
+    """`runs` runs one after another; the first has nothing to learn from."""
+    accounts = max(1, hosts // _HOSTS_PER_ACCOUNT)
+    aws = SimulatedAws(settings_for(accounts, workers), hosts, limits, VirtualClock())
+    costs = []
+    for _ in range(runs):
+        before, begun, cpu = aws.counts.copy(), aws.clock.seconds, time.process_time()
+        record = run_once(aws)
+        spent = aws.counts - before
+        if record.hosts_done != hosts:
+            raise RuntimeError(f"not every host is accounted for: {record}")
+        calls = sum(
+            spent[f"ssm:{name}"]
+            for name in ("SendCommand", "ListCommandInvocations", "GetCommandInvocation")
+        )
+        all_ssm = sum(count for name, count in spent.items() if name.startswith("ssm:"))
+        seconds, cpu = aws.clock.seconds - begun, time.process_time() - cpu
+        costs.append(Cost(hosts, record.hosts_scanned, seconds, calls, all_ssm, cpu))
+    return costs
+
+
+def measure_first_design(hosts: int, limits: Limits) -> Cost:
+    """One account after another, one instance after another, looked at every 2 s."""
+    accounts = max(1, hosts // _HOSTS_PER_ACCOUNT)
+    aws = SimulatedAws(settings_for(accounts, 1), hosts, limits, VirtualClock())
+    scanned = 0
+    for account, ids in aws.hosts.items():
+        client = aws.spoke(account, "ssm", REGION)
+        for start in range(0, len(ids), 50):
+            batch = ids[start : start + 50]
+            command_id = client.send_command(InstanceIds=batch)["Command"]["CommandId"]
+            for instance in batch:
+                while True:
+                    answer = client.get_command_invocation(command_id, instance)
+                    if answer["Status"] != "InProgress":
+                        scanned += answer["Status"] == "Success"
+                        break
+                    aws.clock.sleep(2)
+    calls = sum(aws.counts.values())
+    return Cost(hosts, scanned, aws.clock.seconds, calls, calls)
+
+
+def bytes_per_host_in_flight(hosts: int, limits: Limits) -> float:
+    """What the product's own code holds per host while all hosts run at once.
+
+    Measured in a second run, in which each host has a known record. Hosts here take long enough
+    that all commands are sent before the first answer comes. The simulated AWS's own memory is
+    left out: only what `discovery/` allocated counts.
+    """
+    slow = Limits(**{one.name: getattr(limits, one.name) for one in fields(Limits)} | SLOW)
+    aws = SimulatedAws(settings_for(hosts // 100, 16), hosts, slow, VirtualClock())
+    sent = done = 0
+    most = (0, 0)
+
+    def watch(event: Event) -> None:
+        nonlocal sent, done, most
+        if isinstance(event, BatchSent):
+            sent += event.hosts
+            if sent % (hosts // 5) == 0 and sent - done > most[0]:
+                most = (sent - done, _product_bytes())
+        elif isinstance(event, HostDone):
+            done += 1
+
+    run_once(aws)  # so that the run that is measured has records to compare with
+    gc.collect()
+    tracemalloc.start()
+    empty = _product_bytes()
+    run_once(aws, watch)
+    tracemalloc.stop()
+    in_flight, size = most
+    if in_flight < hosts // 2:
+        raise RuntimeError(f"too few hosts were in flight at once: {most}")
+    return (size - empty) / in_flight
+
+
+SLOW = {"median_seconds": 55.0, "spread": 0.01, "tail": 0.0, "latency_seconds": 0.01}
+
+
+def _product_bytes() -> int:
+    own = tracemalloc.Filter(True, "*/discovery/*")
+    statistics = tracemalloc.take_snapshot().filter_traces([own]).statistics("filename")
+    return sum(one.size for one in statistics)
+
+
+def show(line: str) -> None:
+    """One line, at once."""
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Print the table; 0 when every bound holds."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.discovery", description=__doc__)
+    parser.add_argument(
+        "--hosts", type=int, nargs="+", default=[1_000, 10_000, 100_000], help="%(default)s"
+    )
+    parser.add_argument("--workers", type=int, default=16, help="scopes at a time (%(default)s)")
+    for one in fields(Limits):
+        flag = f"--{one.name.replace('_', '-')}"
+        parser.add_argument(flag, type=float, default=one.default, help="%(default)s")
+    chosen = parser.parse_args(arguments)
+    limits = Limits(**{one.name: getattr(chosen, one.name) for one in fields(Limits)})
+    failed = []
+    show(
+        f"{'hosts':>8} {'run':>6} {'SSM/host':>9} {'all/host':>9} {'makespan':>10} "
+        f"{'scanned':>8} {'CPU ms/host':>11} {'first design':>13} {'its calls':>9} {'faster':>7}"
+    )
+    for hosts in chosen.hosts:
+        design = measure_first_design(hosts, limits)
+        for name, cost in zip(
+            ("first", "later"), measure(hosts, chosen.workers, limits, runs=2), strict=True
+        ):
+            faster = design.seconds / cost.seconds
+            show(
+                f"{hosts:>8,} {name:>6} {cost.calls / hosts:>9.3f} {cost.all_ssm / hosts:>9.3f} "
+                f"{cost.seconds:>8.0f} s {cost.scanned:>8,} {cost.cpu / hosts * 1000:>11.2f} "
+                f"{design.seconds:>11,.0f} s {design.calls / hosts:>9.2f} {faster:>6.0f}x",
+            )
+            if cost.calls / hosts > MOST_CALLS_PER_HOST:
+                failed.append(f"{hosts:,} hosts: more than {MOST_CALLS_PER_HOST} SSM calls a host")
+            if hosts >= 10_000 and faster < LEAST_SPEEDUP:
+                failed.append(f"{hosts:,} hosts: less than {LEAST_SPEEDUP:.0f}x faster")
+    size = bytes_per_host_in_flight(5_000, limits)
+    show(f"memory per host in flight: {size:,.0f} bytes")
+    if size > MOST_BYTES_PER_HOST:
+        failed.append(f"more than {MOST_BYTES_PER_HOST} bytes a host in flight")
+    for line in failed:
+        show(f"FAILED: {line}")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
