@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Iterator
 from datetime import UTC, datetime
 
-import boto3
 import pytest
 from click.testing import CliRunner
-from moto import mock_aws
 
-from discovery import artefacts
 from discovery.aws.runs import RunStore
 from discovery.aws.session import Aws
 from discovery.cli.changes import change_object, changes, first_run_id
 from discovery.errors import NotFoundError, RequestError
 from discovery.model import Change, ChangeKind, RunRecord, RunStatus
+from discovery.sandbox import Sandbox
 from discovery.settings import Settings
+from tests.tables import empty_tables
 
 RUN = "20260204T100000.000Z-4f1c2a"
 
@@ -69,19 +66,10 @@ def test_json_has_every_field_of_a_change() -> None:
 
 
 @pytest.fixture
-def store(monkeypatch: pytest.MonkeyPatch) -> Iterator[RunStore]:
-    """An empty runs table, and credentials of no account."""
-    for name in [name for name in os.environ if name.startswith(("AWS_", "DISCOVERY_"))]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
-    monkeypatch.setenv("AWS_REGION", "eu-west-1")
-    settings = Settings()
-    with mock_aws():
-        values = artefacts.values_of(settings)
-        table = artefacts.render("schema/dynamodb-runs-table.json", values)["Table"]
-        boto3.client("dynamodb", region_name="eu-west-1").create_table(**table)
-        yield RunStore(Aws(settings))
+def store(sandbox: Sandbox, settings: Settings) -> RunStore:
+    """An empty runs table."""
+    empty_tables(sandbox)
+    return RunStore(Aws(settings))
 
 
 def test_changes_of_the_runs_since_are_printed_oldest_first(store: RunStore) -> None:
