@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from threading import Lock
 
-_UNKNOWN_SECONDS = 5.0
+_UNKNOWN_SECONDS = 3.5
 _SHORTEST_SECONDS = 2.0
 _MOST = 0.97
 _REMEMBERED = 500

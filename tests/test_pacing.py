@@ -23,7 +23,7 @@ def test_first_look_is_when_most_hosts_were_done() -> None:
 def test_the_last_run_teaches_the_first_look_of_the_next() -> None:
     """Before any host has answered, what the previous run learned counts."""
     assert Looks(12.0, limit=60).first() == 12.0
-    assert Looks(None, limit=60).first() == 5.0
+    assert Looks(None, limit=60).first() == 3.5
     assert Looks(0.2, limit=60).first() == 2.0
 
 

@@ -51,7 +51,7 @@ class Sandbox:
         *,
         port: int = 0,
         include_this_host: bool = False,
-        speed: float = 10.0,
+        speed: float = 20.0,
     ) -> None:
         self.estate = estate or load_estate()
         if include_this_host:

@@ -160,7 +160,7 @@ def test_a_rescan_is_watched_and_its_find_is_seen(
     open_page(page, f"{server}/databases?q={spec.instance_id}", "Databases")
     shows_count(page, 1)
     growing_host.rebuild(spec)
-    growing_host.delay_seconds = 60.0  # simulated: 6 s of a run to watch
+    growing_host.delay_seconds = 120.0  # simulated: 6 s of a run to watch
 
     open_page(page, f"{server}/rescan", "Rescan")
     page.get_by_text("Accounts and regions", exact=True).click()
