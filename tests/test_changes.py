@@ -86,7 +86,7 @@ def test_changes_of_the_runs_since_are_printed_oldest_first(store: RunStore) -> 
         assert found == ids[1:]
     table = CliRunner().invoke(changes, ["--since", "2026-02-05"], catch_exceptions=False)
     assert "upgraded" in table.stdout
-    assert "1 changes in 1 runs" in table.stderr
+    assert "1 change(s) in 1 run(s)" in table.stderr
     with pytest.raises(NotFoundError, match=RUN[:8]):
         CliRunner().invoke(
             changes, ["--since", "20260204T100000.000Z-000000"], catch_exceptions=False

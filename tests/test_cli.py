@@ -230,7 +230,7 @@ def test_scan_of_one_scope(sandbox: Sandbox) -> None:
     )
     assert finished.returncode == 0, finished.stderr
     assert re.search(r"^  scopes +1 of 1 done, 0 failed$", finished.stdout, re.MULTILINE)
-    assert re.search(r"command calls for 1 batches? \(\d\.\d a batch\)", finished.stdout)
+    assert re.search(r"command calls for 1 batch \(\d\.\d a batch\)", finished.stdout)
     assert re.fullmatch(rf"{ACCOUNT} {REGION}: .* databases\n", finished.stderr)
 
 

@@ -66,7 +66,7 @@ def changes(since: str, as_json: bool) -> None:
     ]
     headings = ("When", "Change", "Account", "Region", "Instance", "Database", "Before", "After")
     print_table(headings, rows)
-    click.echo(f"{len(rows):,} changes in {len(runs):,} runs", err=True)
+    click.echo(f"{len(rows):,} change(s) in {len(runs):,} run(s)", err=True)
 
 
 def first_run_id(since: str) -> str:

@@ -134,7 +134,8 @@ def _summary(run: RunRecord, progress: Progress) -> str:
         "databases": f"{run.databases:,}",
         "changes": changes or "none",
         "SSM calls": (
-            f"{run.ssm_command_calls:,} command calls for {run.batches:,} batches "
+            f"{run.ssm_command_calls:,} command calls for {run.batches:,} "
+            f"{'batch' if run.batches == 1 else 'batches'} "
             f"({per_batch:.1f} a batch)"
         ),
     }
