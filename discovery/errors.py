@@ -107,7 +107,8 @@ _HINTS: dict[FailureKind, str] = {
         "changed."
     ),
     FailureKind.STORE_FAILED: (
-        "DynamoDB did not take the result: check the table and rescan this host."
+        "DynamoDB did not take the result: check the table, then bring it in with "
+        "`python -m discovery replay`, or rescan this host."
     ),
     FailureKind.CANCELLED: "The run was cancelled before this was done: rescan it.",
     FailureKind.INTERNAL: "This is a defect in Database Discovery: please report it with the log.",

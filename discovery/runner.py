@@ -171,9 +171,13 @@ class DiscoveryRun:
         )
         lease = Lease(aws, run.run_id, run.holder)
         lapsed = lease.acquire()
-        if lapsed:
-            runs.abandon(lapsed, now)
-        runs.create_run(run)
+        try:
+            if lapsed:
+                runs.abandon(lapsed, now)
+            runs.create_run(run)
+        except AwsError:
+            lease.release()  # no run that could be watched or cancelled may block the next one
+            raise
         return cls(aws, run, scopes, lease, clock, resume)
 
     def execute(
@@ -189,13 +193,29 @@ class DiscoveryRun:
         """
         cancelled = cancelled or Flag()
         self._watcher = watcher
-        self._emit(RunStarted(self._run))
+        try:
+            self._emit(RunStarted(self._run))
+            context = self._context(cancelled, deadline, schedule)
+            with self._heartbeat(cancelled):
+                self._scan_all(context)
+        except BaseException as error:
+            self._close(RunStatus.FAILED, str(error) or type(error).__name__)
+            raise
+        self._run = replace(self._run, cut_short=context.cut_short.is_set())
+        self._close(final_status(self._run, cancelled=cancelled.is_set()))
+        self._emit(RunFinished(self._run))
+        return self._run
+
+    def _context(
+        self, cancelled: Flag, deadline: datetime | None, schedule: Schedule | None
+    ) -> RunContext:
+        """What the scopes share: with what earlier runs have learned and left in flight."""
         inventory = Inventory(self._aws)
         before = self._earlier_runs()
         learned = next((run.answer_seconds for run in before if run.answer_seconds), None)
         self._looks = Looks(learned, self._aws.settings.command_timeout)
         workers = max(1, min(self._aws.settings.scope_workers, len(self._scopes)))
-        context = RunContext(
+        return RunContext(
             run_id=self.run_id,
             request=self._run.request,
             aws=self._aws,
@@ -213,16 +233,6 @@ class DiscoveryRun:
             deadline=self._until(deadline),
             resumes=self._resumes,
         )
-        try:
-            with self._heartbeat(cancelled):
-                self._scan_all(context)
-        except BaseException as error:
-            self._close(RunStatus.FAILED, str(error) or type(error).__name__)
-            raise
-        self._run = replace(self._run, cut_short=context.cut_short.is_set())
-        self._close(final_status(self._run, cancelled=cancelled.is_set()))
-        self._emit(RunFinished(self._run))
-        return self._run
 
     def _scan_all(self, context: RunContext) -> None:
         for scope in self._scopes:

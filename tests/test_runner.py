@@ -15,7 +15,13 @@ from discovery import jobs
 from discovery.aws.inventory import Inventory
 from discovery.aws.runs import RunStore
 from discovery.aws.session import Aws
-from discovery.errors import ConfigurationError, FailureKind, RequestError, RunInProgressError
+from discovery.errors import (
+    AwsError,
+    ConfigurationError,
+    FailureKind,
+    RequestError,
+    RunInProgressError,
+)
 from discovery.events import Event, ScopeListed
 from discovery.model import (
     ChangeKind,
@@ -373,3 +379,28 @@ def test_nothing_configured_is_said_before_any_call(settings: Settings) -> None:
         run_discovery(settings.model_copy(update={"accounts": ()}), trigger="test")
     with pytest.raises(ConfigurationError, match="DISCOVERY_SCRIPT_BUCKET"):
         run_discovery(settings.model_copy(update={"script_bucket": None}), trigger="test")
+
+
+def test_a_run_that_cannot_begin_leaves_no_lease(sandbox: Sandbox, settings: Settings) -> None:
+    """When its record cannot be stored, the run fails at once and does not block the next one."""
+    (host,) = hosts_of(sandbox, 1)
+    sandbox.fail_next("dynamodb:PutItem", "ValidationException", 1, skip=1)
+    with pytest.raises(AwsError):
+        scan(settings, host)
+    assert RunStore(Aws(settings)).recent_runs() == []
+    assert scan(settings, host).status is RunStatus.SUCCEEDED
+
+
+def test_a_run_that_fails_before_its_first_scope_is_closed(
+    sandbox: Sandbox, settings: Settings
+) -> None:
+    """A refusal while earlier runs are read ends the run's record and gives its lease back."""
+    (host,) = hosts_of(sandbox, 1)
+    run = DiscoveryRun.begin(settings, request_for(host), trigger="test")
+    sandbox.fail_next("dynamodb:Query", "ValidationException", 1)
+    with pytest.raises(AwsError):
+        run.execute()
+    stored = RunStore(Aws(settings)).run(run.run_id)
+    assert stored is not None
+    assert stored.status is RunStatus.FAILED
+    assert scan(settings, host).status is RunStatus.SUCCEEDED
