@@ -23,6 +23,7 @@ from discovery.aws.lease import Lease
 from discovery.aws.runs import RunStore
 from discovery.aws.session import Aws
 from discovery.aws.store import HostWriter
+from discovery.context import KnownRecords, RunContext
 from discovery.errors import AwsError, LeaseLostError, NotFoundError, RequestError
 from discovery.events import Event, RunFinished, RunStarted, Watcher
 from discovery.model import (
@@ -36,7 +37,7 @@ from discovery.model import (
 )
 from discovery.pacing import Looks
 from discovery.progress import advance, final_status
-from discovery.scan import KnownRecords, RunContext, ScopeScan
+from discovery.scan import ScopeScan
 from discovery.schedule import Clock, Schedule
 from discovery.settings import Settings
 from discovery.spool import Spool

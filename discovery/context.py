@@ -1,0 +1,76 @@
+"""What the scopes of one run share."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from threading import Event as Flag
+from threading import Lock
+
+from discovery.aws.inventory import Inventory
+from discovery.aws.runs import RunStore
+from discovery.aws.session import Aws
+from discovery.aws.store import HostWriter
+from discovery.events import Event
+from discovery.model import DatabaseRecord, Host, OutstandingCommand, RunRequest, Scope
+from discovery.pacing import Looks
+from discovery.schedule import Schedule
+from discovery.spool import Spool
+
+
+class KnownRecords:
+    """What the inventory held when the run began, read once per account."""
+
+    def __init__(self, inventory: Inventory) -> None:
+        self._inventory = inventory
+        self._lock = Lock()
+        self._account_locks: defaultdict[str, Lock] = defaultdict(Lock)
+        self._accounts: dict[str, dict[str, list[DatabaseRecord]]] = {}
+
+    def of_host(self, host: Host) -> Sequence[DatabaseRecord]:
+        """The host's records, its placeholder included."""
+        with self._lock:
+            account_lock = self._account_locks[host.account_id]
+        with account_lock:
+            if host.account_id not in self._accounts:
+                by_instance: defaultdict[str, list[DatabaseRecord]] = defaultdict(list)
+                for record in self._inventory.account_records(host.account_id):
+                    by_instance[record.instance_id].append(record)
+                self._accounts[host.account_id] = by_instance
+            return self._accounts[host.account_id].get(host.instance_id, ())
+
+
+@dataclass(frozen=True, slots=True)
+class RunContext:
+    """What the scopes of one run share.
+
+    `deadline` is in the clock's monotonic seconds. `outstanding` is what earlier runs left in
+    flight; `resumes` is the run whose scanned hosts need no second scan.
+    """
+
+    run_id: str
+    request: RunRequest
+    aws: Aws
+    inventory: Inventory
+    runs: RunStore
+    known: KnownRecords
+    writer: HostWriter
+    spool: Spool
+    emit: Callable[[Event], None]
+    cancelled: Flag
+    cut_short: Flag
+    schedule: Schedule
+    looks: Looks
+    outstanding: Mapping[Scope, Sequence[OutstandingCommand]]
+    deadline: float | None = None
+    resumes: str | None = None
+
+    def is_late(self, seconds: float) -> bool:
+        """Whether the run's deadline comes within `seconds`; if so, the run is cut short."""
+        late = self.deadline is not None and (
+            self.schedule.clock.monotonic() + seconds >= self.deadline
+        )
+        if late:
+            self.cut_short.set()
+        return late
