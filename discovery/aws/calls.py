@@ -46,6 +46,11 @@ _KIND_BY_CODE: dict[str, FailureKind] = {
 }
 
 
+def is_throttle(code: str) -> bool:
+    """Whether AWS's error code says that a request was one too many."""
+    return _KIND_BY_CODE.get(code) is FailureKind.THROTTLED
+
+
 @contextmanager
 def aws_errors() -> Iterator[None]:
     """Raise what boto3 raises inside as `AwsError`, with the cause attached."""

@@ -14,8 +14,10 @@ from botocore.credentials import AssumeRoleCredentialFetcher, DeferredRefreshabl
 from botocore.loaders import Loader, create_loader
 
 from discovery import artefacts
+from discovery.aws.budget import Budgets
 from discovery.aws.calls import CallCounter, aws_errors
 from discovery.errors import AwsError
+from discovery.schedule import Clock
 from discovery.settings import Settings
 
 _CONFIG = Config(
@@ -25,6 +27,9 @@ _CONFIG = Config(
     max_pool_connections=32,
     user_agent_extra="database-discovery",
 )
+_BUDGETED_CONFIG = _CONFIG.merge(Config(retries={"mode": "standard", "total_max_attempts": 8}))
+"""For clients whose requests keep to budgets of their own: see budget.py."""
+_BUDGETED = ("ec2", "ssm")
 
 
 @cache
@@ -53,9 +58,10 @@ class Aws:
     using one is.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, clock: Clock | None = None) -> None:
         self.settings = settings
         self.calls = CallCounter()
+        self.budgets = Budgets(clock or Clock())
         self._lock = Lock()
         self._home = _session(settings.home_region)
         self._spoke_locks: defaultdict[str, Lock] = defaultdict(Lock)
@@ -94,9 +100,13 @@ class Aws:
         key = (account_id, service, region)
         with self._lock:
             if key not in self._clients:
+                budgeted = account_id is not None and service in _BUDGETED
+                config = _BUDGETED_CONFIG if budgeted else _CONFIG
                 with aws_errors():
-                    client = session.create_client(service, region_name=region, config=_CONFIG)
+                    client = session.create_client(service, region_name=region, config=config)
                 self.calls.watch(client)
+                if account_id is not None and budgeted:
+                    self.budgets.watch(client, account_id, region)
                 self._clients[key] = client
             return self._clients[key]
 
