@@ -33,7 +33,8 @@ _HOSTS_PER_ACCOUNT = 100
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What one run took; `calls` are SSM command calls, `all_ssm` those and the listings."""
+    """What one run took; `calls` are SSM command calls, `all_ssm` those and the listings. The table
+    shows both per host; the bound is on all of them."""
 
     hosts: int
     scanned: int
@@ -174,7 +175,7 @@ def main(arguments: list[str] | None = None) -> int:
     limits = Limits(**{one.name: getattr(chosen, one.name) for one in fields(Limits)})
     failed = []
     show(
-        f"{'hosts':>8} {'run':>6} {'SSM/host':>9} {'all/host':>9} {'makespan':>10} "
+        f"{'hosts':>8} {'run':>6} {'commands':>9} {'all SSM':>9} {'makespan':>10} "
         f"{'scanned':>8} {'CPU ms/host':>11} {'first design':>13} {'its calls':>9} {'faster':>7}"
     )
     for hosts in chosen.hosts:
@@ -188,7 +189,7 @@ def main(arguments: list[str] | None = None) -> int:
                 f"{cost.seconds:>8.0f} s {cost.scanned:>8,} {cost.cpu / hosts * 1000:>11.2f} "
                 f"{design.seconds:>11,.0f} s {design.calls / hosts:>9.2f} {faster:>6.0f}x",
             )
-            if cost.calls / hosts > MOST_CALLS_PER_HOST:
+            if cost.all_ssm / hosts > MOST_CALLS_PER_HOST:
                 failed.append(f"{hosts:,} hosts: more than {MOST_CALLS_PER_HOST} SSM calls a host")
             if hosts >= 10_000 and faster < LEAST_SPEEDUP:
                 failed.append(f"{hosts:,} hosts: less than {LEAST_SPEEDUP:.0f}x faster")

@@ -1,8 +1,9 @@
 """An AWS in virtual time behind the seam of `discovery.aws.session.Aws`: stated limits, no waits.
 
 The runner and the scan that run against it are the real ones. What is simulated: EC2's and Systems
-Manager's answers, their request limits (a client that meets one waits and sends again, as botocore
-does; each try is counted), and two DynamoDB tables with the conditions that the product uses.
+Manager's answers, their request limits (a client keeps to the product's budgets; one that meets a
+limit all the same waits and sends again, as botocore does; each try is counted), and two DynamoDB
+tables with the conditions that the product uses.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from discovery import artefacts
+from discovery.aws.budget import Budgets
 from discovery.schedule import Clock, Schedule
 from discovery.settings import Settings
 
@@ -93,6 +95,7 @@ class SimulatedAws:
         self.settings = settings
         self.limits = limits
         self.clock = clock
+        self.budgets = Budgets(clock)
         self.calls = SimpleNamespace(snapshot=lambda: dict(self.counts))
         self.counts: Counter[str] = Counter()
         self.random = random.Random(seed)  # noqa: S311 - a simulation that repeats itself
@@ -124,11 +127,14 @@ class SimulatedAws:
     def spend(self, account_id: str, api: str) -> None:
         """One call, and those again that were throttled."""
         limits = self.limits
+        budget = self.budgets.of(account_id, REGION, api)
         while True:
+            budget.spend()
             self.counts[api] += 1
             wait = self._next[account_id, api] - self.clock.seconds
             if wait > 1.0:  # beyond a second's burst the call is refused, and tried again later
-                self.clock.sleep(wait)
+                budget.throttled()
+                self.clock.sleep(self.random.random())
                 continue
             start = max(self._next[account_id, api], self.clock.seconds - 1.0)
             self._next[account_id, api] = start + 1 / limits.calls_per_second
@@ -136,7 +142,9 @@ class SimulatedAws:
             if self.random.random() < limits.unavailable:
                 raise _unavailable(api)
             if self.random.random() >= limits.throttled:
+                budget.served()
                 return
+            budget.throttled()
             self.clock.sleep(self.random.random())
 
     def transact(self, actions: list[dict[str, Any]]) -> None:

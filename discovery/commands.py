@@ -59,7 +59,7 @@ class ScopeCommands:
                 if instance_id not in command.waiting or now - sent < self._patience:
                     del targets[instance_id]
             if now - sent < self._patience and command.waiting:
-                command.due = sent + self._context.looks.after(now - sent)
+                command.due = self._next_look(command, now - sent)
                 self._open.append(command)
             else:
                 self._context.runs.clear_outstanding(old)
@@ -75,10 +75,8 @@ class ScopeCommands:
             return
         for start in range(0, len(targets), run_command.MAX_HOSTS):
             batch = targets[start : start + run_command.MAX_HOSTS]
-            stop = self._context.cancelled.is_set() or self._context.is_late(
-                self._context.looks.first()
-            )
-            if stop:
+            late = self._context.is_late(self._context.looks.first(len(batch)))
+            if late or self._context.cancelled.is_set():
                 self._results.leave_unreached(batch)
             else:
                 self._send_batch(document, batch)
@@ -114,7 +112,8 @@ class ScopeCommands:
         self._results.count_command()
         self._context.emit(BatchSent(self._scope, command_id, len(batch)))
         waiting = {host.instance_id: host for host in batch}
-        self._open.append(_Command(outstanding, waiting, sent, sent + self._context.looks.first()))
+        due = sent + self._context.looks.first(len(batch))
+        self._open.append(_Command(outstanding, waiting, sent, due))
 
     # --- collecting ---
 
@@ -141,7 +140,7 @@ class ScopeCommands:
             if late or command.due <= begun:
                 self._look_at(command)
                 elapsed = self._clock.monotonic() - command.sent
-                command.due = command.sent + self._context.looks.after(elapsed)
+                command.due = self._next_look(command, elapsed)
                 if elapsed >= self._patience:
                     self._give_up(command)
             if command.waiting:
@@ -152,6 +151,10 @@ class ScopeCommands:
         if late:
             for command in still_open:
                 self._leave_in_flight(command)
+
+    def _next_look(self, command: _Command, elapsed: float) -> float:
+        hosts, waiting = len(command.outstanding.instance_ids), len(command.waiting)
+        return command.sent + self._context.looks.after(elapsed, hosts, waiting)
 
     def _give_up(self, command: _Command) -> None:
         for host in command.waiting.values():
