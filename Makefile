@@ -37,7 +37,7 @@ check: $(VENV)/.dev
 	$(BIN)/mypy --explicit-package-bases $(TYPED)
 
 bench: $(VENV)/.dev
-	@for benchmark in probe discovery; do \
+	@for benchmark in probe discovery reconcile wire; do \
 		echo "$$benchmark"; $(BIN)/python -m benchmarks.$$benchmark || exit 1; done
 
 lock: $(VENV)/.dev

@@ -118,22 +118,22 @@ def environment_of(tags: Mapping[str, str], environment_tags: Iterable[str]) -> 
 # --- one look -----------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
 class _Look:
-    host: Host
-    run_id: str
-    now: datetime
-    environment: str | None
-    growth_percent: int
+    """One look at one host. `stamp` holds the fields that all records written by it share."""
 
-    def stamp(self) -> dict[str, Any]:
-        """The fields that every record written by this look has in common."""
-        return {
-            "run_id": self.run_id,
-            "discovery_timestamp": self.now,
-            "instance_name": self.host.name,
-            "environment": self.environment,
-            "tags": self.host.tags,
+    def __init__(
+        self, host: Host, run_id: str, now: datetime, environment: str | None, growth_percent: int
+    ) -> None:
+        self.host = host
+        self.run_id = run_id
+        self.now = now
+        self.growth_percent = growth_percent
+        self.stamp: Mapping[str, Any] = {
+            "run_id": run_id,
+            "discovery_timestamp": now,
+            "instance_name": host.name,
+            "environment": environment,
+            "tags": host.tags,
         }
 
     def record(self, db_id: str, previous: DatabaseRecord | None, **fields: Any) -> DatabaseRecord:
@@ -143,7 +143,7 @@ class _Look:
             instance_id=self.host.instance_id,
             db_id=db_id,
             first_seen=previous.first_seen if previous else self.now,
-            **self.stamp(),
+            **self.stamp,
             **fields,
         )
 
@@ -245,86 +245,96 @@ def _present(
     facts: Mapping[str, Any],
     warnings: tuple[str, ...],
 ) -> DatabaseRecord:
-    fresh = look.record(
+    live = None if previous is None or _is_gone(previous) else previous
+    values = _reported_values(reported)
+    if live:
+        values |= _remembered(reported, live)
+    return look.record(
         reported.db_id,
         previous,
         discovery_status=DiscoveryStatus.SUCCESS,
         last_seen=look.now,
-        engine=reported.engine,
-        version=reported.version,
-        edition=reported.edition,
-        status=reported.status,
-        port=reported.port,
-        listen=reported.listen,
-        data_dir=reported.data_dir,
-        data_size_mb=reported.data_size_mb,
-        data_size_complete=reported.data_size_complete,
-        binary=reported.binary,
-        config_file=reported.config_file,
-        container=reported.container,
-        image=reported.image,
-        published_port=reported.published_port,
-        owner=reported.owner,
-        started_at=reported.started_at,
-        memory_mb=reported.memory_mb,
-        disk_free_mb=reported.disk_free_mb,
-        tls=reported.tls,
-        role=reported.role,
-        evidence=reported.evidence,
         warnings=warnings,
+        seen_values=_seen_values(values, live.seen_values if live else {}),
+        **values,
         **facts,
     )
-    if previous is None or _is_gone(previous):
-        return replace(fresh, seen_values=_seen_values(fresh, {}))
-    whole = _remembering(fresh, previous)
-    return replace(whole, seen_values=_seen_values(whole, previous.seen_values))
 
 
-def _remembering(fresh: DatabaseRecord, previous: DatabaseRecord) -> DatabaseRecord:
-    """`fresh` with what it could not determine taken from `previous`: the module's last rule."""
+def _reported_values(reported: ReportedDatabase) -> dict[str, Any]:
+    return {
+        "engine": reported.engine,
+        "version": reported.version,
+        "edition": reported.edition,
+        "status": reported.status,
+        "port": reported.port,
+        "listen": reported.listen,
+        "data_dir": reported.data_dir,
+        "data_size_mb": reported.data_size_mb,
+        "data_size_complete": reported.data_size_complete,
+        "binary": reported.binary,
+        "config_file": reported.config_file,
+        "container": reported.container,
+        "image": reported.image,
+        "published_port": reported.published_port,
+        "owner": reported.owner,
+        "started_at": reported.started_at,
+        "memory_mb": reported.memory_mb,
+        "disk_free_mb": reported.disk_free_mb,
+        "tls": reported.tls,
+        "role": reported.role,
+        "evidence": reported.evidence,
+    }
+
+
+def _remembered(reported: ReportedDatabase, previous: DatabaseRecord) -> dict[str, Any]:
+    """What this look could not determine, as `previous` has it: the module's last rule but one."""
+    if None not in (reported.version, reported.data_dir, reported.data_size_mb):
+        return {}
     kept: dict[str, Any] = {}
-    same_binary = None in (fresh.binary, previous.binary) or fresh.binary == previous.binary
-    if fresh.version is None and same_binary:
+    same_binary = None in (reported.binary, previous.binary) or reported.binary == previous.binary
+    if reported.version is None and same_binary:
         kept["version"] = previous.version
     # A measured size (0 where there is no directory) means that the directory was looked for.
-    if fresh.data_dir is None and fresh.data_size_mb is None:
+    if reported.data_dir is None and reported.data_size_mb is None:
         kept["data_dir"] = previous.data_dir
         data_dir = previous.data_dir
     else:
-        data_dir = fresh.data_dir
-    if fresh.data_size_mb is None and data_dir and _same_place(data_dir, previous.data_dir):
+        data_dir = reported.data_dir
+    if reported.data_size_mb is None and data_dir and _same_place(data_dir, previous.data_dir):
         kept["data_size_mb"] = previous.data_size_mb
     kept = {name: value for name, value in kept.items() if value is not None}
     if not kept:
-        return fresh
-    evidence = {**fresh.evidence, **{name: _last_known(previous, name) for name in kept}}
+        return {}
+    told = {name: _last_known(previous, name) for name in kept}
     if "data_size_mb" in kept:
         kept["data_size_complete"] = previous.data_size_complete
-    return replace(fresh, evidence=evidence, **kept)
+    return {**kept, "evidence": {**reported.evidence, **told}}
 
 
-def _seen_values(record: DatabaseRecord, before: Mapping[str, str]) -> dict[str, str]:
+def _seen_values(values: Mapping[str, Any], before: Mapping[str, str]) -> Mapping[str, str]:
     """`before` with what this look's evidences say, the newest last; bounded."""
     seen = dict(before)
     for name in _SEEN:
-        value, key = getattr(record, name), _evidence_key(record, name)
+        value, key = values[name], _evidence_key(values["evidence"], name)
         if value and key:
             seen.pop(key, None)
             seen[key] = value
-    return dict(list(seen.items())[-_MAX_SEEN:])
+    return seen if len(seen) <= _MAX_SEEN else dict(list(seen.items())[-_MAX_SEEN:])
 
 
-def _evidence_key(record: DatabaseRecord, name: str) -> str | None:
+def _evidence_key(evidence: Mapping[str, str], name: str) -> str | None:
     """`version dpkg`; None for a value that was not found by this look."""
-    found = record.evidence.get(name, "")
-    if not found.strip() or found.startswith(_LAST_KNOWN):
+    words = evidence.get(name, "").split(maxsplit=1)
+    if not words or evidence[name].startswith(_LAST_KNOWN):
         return None
-    return f"{name} {found.split(maxsplit=1)[0][:32]}"
+    return f"{name} {words[0][:32]}"
 
 
 def _is_flapping(name: str, previous: DatabaseRecord, record: DatabaseRecord) -> bool:
     """Whether `name` differs only because another kind of evidence spoke: see the module."""
-    key, key_before = _evidence_key(record, name), _evidence_key(previous, name)
+    key = _evidence_key(record.evidence, name)
+    key_before = _evidence_key(previous.evidence, name)
     if key is None or key == key_before:
         return False
     value: str | None = getattr(record, name)
@@ -349,7 +359,7 @@ def _gone(
         gone_at=look.now,
         expires_at=int((look.now + ttl).timestamp()),
         evidence={**record.evidence, "status": f"not found by run {look.run_id}"},
-        **look.stamp(),
+        **look.stamp,
         **facts,
     )
 
@@ -360,9 +370,9 @@ def _differences(
     if previous is None or _is_gone(previous):
         return [look.change(ChangeKind.APPEARED, record, None, record.version)]
     found: list[Change] = []
-    if previous.version and record.version and not _is_flapping("version", previous, record):
+    if previous.version and record.version and previous.version != record.version:
         direction = compare_versions(previous.version, record.version)
-        if direction:
+        if direction and not _is_flapping("version", previous, record):
             kind = ChangeKind.UPGRADED if direction > 0 else ChangeKind.DOWNGRADED
             found.append(look.change(kind, record, previous.version, record.version))
     before, after = previous.data_dir, record.data_dir
