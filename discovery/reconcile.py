@@ -111,7 +111,7 @@ def reconcile_host(
 
 def environment_of(tags: Mapping[str, str], environment_tags: Iterable[str]) -> str | None:
     """The value of the first of `environment_tags` that is set and not blank."""
-    values = (printable(tags.get(name, "")) for name in environment_tags)
+    values = (printable(tags[name]) for name in environment_tags if name in tags)
     return next((value for value in values if value), None)
 
 
