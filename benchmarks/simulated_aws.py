@@ -2,8 +2,9 @@
 
 The runner and the scan that run against it are the real ones. What is simulated: EC2's and Systems
 Manager's answers, their request limits (a client keeps to the product's budgets; one that meets a
-limit all the same waits and sends again, as botocore does; each try is counted), and two DynamoDB
-tables with the conditions that the product uses.
+limit all the same waits and sends again, as botocore does; each try is counted), two DynamoDB
+tables with the conditions that the product uses, and a queue. What hosts answer, and how all of it
+fails, can be told: see `Limits`, `reports` and `store`.
 """
 
 from __future__ import annotations
@@ -13,15 +14,17 @@ import json
 import math
 import random
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from threading import Event as Flag
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, TypeVar
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import ConnectionClosedError
 
+from benchmarks.simulated_tables import Table, Tables, failure
 from discovery import artefacts
 from discovery.aws.budget import Budgets
 from discovery.schedule import Clock, Schedule
@@ -29,6 +32,8 @@ from discovery.settings import Settings
 
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 REGION = "eu-west-1"
+Result = TypeVar("Result")
+_CANCELLED = -1.0
 
 
 class VirtualClock(Clock):
@@ -36,6 +41,8 @@ class VirtualClock(Clock):
 
     def __init__(self) -> None:
         self.seconds = 0.0
+        self._beats: list[_Beat] = []
+        self._in_beat = False
 
     def now(self) -> datetime:
         """The virtual date and time."""
@@ -47,7 +54,36 @@ class VirtualClock(Clock):
 
     def sleep(self, seconds: float) -> None:
         """Let time pass for the job that sleeps."""
-        self.seconds += seconds
+        self.reach(self.seconds + seconds)
+
+    def reach(self, moment: float) -> None:
+        """Let it be `moment`. What is to be done every so often is done once when it is due."""
+        self.seconds = moment
+        beat = self._beats[-1] if self._beats else None
+        if beat and moment >= beat.due and not self._in_beat:
+            self._in_beat = True
+            try:
+                goes_on = beat.do()
+            finally:
+                self._in_beat = False
+            beat.due = self.seconds + beat.seconds if goes_on else math.inf
+
+    @contextmanager
+    def every(self, seconds: float, do: Callable[[], bool]) -> Iterator[None]:
+        """`do` each `seconds`. Of several bodies inside one another only the innermost goes on:
+        the others stand still, as a process that is suspended does."""
+        self._beats.append(_Beat(seconds, do, self.seconds + seconds))
+        try:
+            yield
+        finally:
+            self._beats.pop()
+
+
+@dataclass(slots=True)
+class _Beat:
+    seconds: float
+    do: Callable[[], bool]
+    due: float
 
 
 class VirtualSchedule(Schedule):
@@ -62,10 +98,10 @@ class VirtualSchedule(Schedule):
         free = [self._virtual.seconds] * self.workers
         while self._jobs:
             due, _, job = heapq.heappop(self._jobs)
-            self._virtual.seconds = max(due, heapq.heappop(free))
+            self._virtual.reach(max(due, heapq.heappop(free)))
             job()
             heapq.heappush(free, self._virtual.seconds)
-        self._virtual.seconds = max(free)
+        self._virtual.reach(max(free))
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +119,15 @@ class Limits:
     tail: float = 0.02
     """Share of hosts that run into the time limit."""
     unavailable: float = 0.0
-    """Share of calls that fail with a 503 for good."""
+    """Share of calls that fail with a 503 for good, or whose connection is closed."""
+    refused: float = 0.0
+    """Share of hosts for which Systems Manager refuses a command that names them."""
+    missing: float = 0.0
+    """Share of invocations that a listing leaves out, each time anew."""
+    doubled: float = 0.0
+    """Share of invocations that a listing has twice."""
+    expires: float = math.inf
+    """The clock's seconds from which the credentials of all accounts have expired."""
 
 
 class SimulatedAws:
@@ -102,17 +146,23 @@ class SimulatedAws:
         self.sent: Counter[str] = Counter()
         """Commands by instance."""
         self._next: defaultdict[tuple[str, str], float] = defaultdict(float)
-        self._tables: dict[str, _Table] = {}
+        self._tables = Tables(settings.results_table, self._store)
+        self.queue: dict[str, tuple[str, float]] = {}
+        """Of each message its text and when it can be received."""
         accounts = settings.accounts
         self.hosts = {
             account: [f"i-{at:04x}{n:08x}" for n in range(hosts // len(accounts))]
             for at, account in enumerate(accounts)
         }
-        self.commands: dict[str, dict[str, tuple[datetime, float]]] = {}
+        self.reports: defaultdict[str, str] = defaultdict(lambda: REPORT)
+        """What the probe prints, by instance."""
+        self.commands: dict[str, dict[str, Answer]] = {}
 
-    def home(self, service: str) -> Any:
-        """Nothing is asked of it in a run that stores in DynamoDB."""
-        raise NotImplementedError(service)
+    def home(self, service: str) -> _Queue:
+        """A client of the product's own account: of its queue."""
+        if service != "sqs":
+            raise NotImplementedError(service)
+        return _Queue(self)
 
     def spoke(self, account_id: str, service: str, region: str) -> _Client:
         """A client of one account."""
@@ -120,9 +170,18 @@ class SimulatedAws:
             raise ValueError(region)
         return _Client(self, account_id, service)
 
-    def table(self, name: str) -> Any:
+    def table(self, name: str) -> Table:
         """A table in memory."""
-        return self._tables.setdefault(name, _Table(self, name))
+        return self._tables.table(name)
+
+    def store(self, operation: str, apply: Callable[[], Result]) -> Result:  # noqa: ARG002
+        """One call to DynamoDB or to the queue: to be overridden by what is to fail."""
+        return apply()
+
+    def _store(self, operation: str, apply: Callable[[], Result]) -> Result:
+        self.counts[f"dynamodb:{operation}"] += 1
+        self.clock.sleep(self.limits.store_seconds)
+        return self.store(operation, apply)
 
     def spend(self, account_id: str, api: str) -> None:
         """One call, and those again that were throttled."""
@@ -139,25 +198,27 @@ class SimulatedAws:
             start = max(self._next[account_id, api], self.clock.seconds - 1.0)
             self._next[account_id, api] = start + 1 / limits.calls_per_second
             self.clock.sleep(limits.latency_seconds)
+            operation = api.partition(":")[2]
+            if self.clock.seconds >= limits.expires:
+                raise failure("ExpiredTokenException", operation)
             if self.random.random() < limits.unavailable:
-                raise _unavailable(api)
+                if self.random.random() < 0.5:
+                    raise ConnectionClosedError(endpoint_url=api)
+                raise failure("ServiceUnavailable", operation, 503)
             if self.random.random() >= limits.throttled:
                 budget.served()
                 return
             budget.throttled()
             self.clock.sleep(self.random.random())
 
-    def transact(self, actions: list[dict[str, Any]]) -> None:
-        """All of `actions`; no run is older than another in a simulation of one after another."""
-        self.counts["dynamodb:TransactWriteItems"] += 1
-        self.clock.sleep(self.limits.store_seconds)
-        for action in actions:
-            for kind, arguments in action.items():
-                table = self.table(arguments["TableName"])
-                if kind == "Put":
-                    table.put_item(Item=arguments["Item"])
-                else:
-                    table.delete_item(Key=arguments["Key"])
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a host has for a command: when it was sent, how long it takes, what it prints."""
+
+    sent: datetime
+    seconds: float
+    output: str
 
 
 @dataclass(slots=True)
@@ -174,12 +235,28 @@ class _Client:
     def send_command(self, **arguments: Any) -> dict[str, Any]:
         self.aws.spend(self.account, "ssm:SendCommand")
         limits, now = self.aws.limits, self.aws.clock.now()
+        here = self.aws.hosts[self.account]
+        refused = [
+            instance
+            for instance in arguments["InstanceIds"]
+            if instance not in here or self.aws.random.random() < limits.refused
+        ]
+        if refused:
+            raise failure(
+                "InvalidInstanceId",
+                "SendCommand",
+                Error={
+                    "Code": "InvalidInstanceId",
+                    "Message": f"Instances {refused} are not valid",
+                },
+            )
         command_id = f"command-{len(self.aws.commands)}"
         answers = {}
         for instance in arguments["InstanceIds"]:
             seconds = self.aws.random.lognormvariate(math.log(limits.median_seconds), limits.spread)
             late = self.aws.random.random() < limits.tail
-            answers[instance] = (now, math.inf if late else seconds)
+            report = self.aws.reports[instance]
+            answers[instance] = Answer(now, math.inf if late else seconds, report)
             self.aws.sent[instance] += 1
         self.aws.commands[command_id] = answers
         return {"Command": {"CommandId": command_id}}
@@ -218,30 +295,75 @@ class _Client:
         **_arguments: Any,
     ) -> Iterator[dict[str, Any]]:
         self.aws.spend(self.account, "ssm:ListCommandInvocations")
-        ids = self.aws.commands[CommandId]
+        limits, ids = self.aws.limits, list(self.aws.commands[CommandId])
+        if limits.missing or limits.doubled:
+            chance = self.aws.random.random
+            ids = [id_ for id_ in ids if chance() >= limits.missing]
+            ids += [id_ for id_ in ids if chance() < limits.doubled]
         yield {"CommandInvocations": [self._invocation(CommandId, id_) for id_ in ids]}
 
+    def cancel_command(self, CommandId: str) -> None:  # noqa: N803
+        self.aws.spend(self.account, "ssm:CancelCommand")
+        answers = self.aws.commands[CommandId]
+        for instance, answer in answers.items():
+            if self._ends(answer) > self.aws.clock.now():
+                answers[instance] = replace(answer, seconds=_CANCELLED)
+
+    def _ends(self, answer: Answer) -> datetime:
+        return answer.sent + timedelta(
+            seconds=min(answer.seconds, self.aws.settings.command_timeout)
+        )
+
     def _invocation(self, command_id: str, instance_id: str) -> dict[str, Any]:
-        sent, seconds = self.aws.commands[command_id][instance_id]
-        limit = self.aws.settings.command_timeout
-        done = sent + timedelta(seconds=min(seconds, limit))
+        stored = self.aws.commands[command_id][instance_id]
+        in_time = stored.seconds <= self.aws.settings.command_timeout
+        done = self._ends(stored)
         answer: dict[str, Any] = {
             "CommandId": command_id,
             "InstanceId": instance_id,
-            "RequestedDateTime": sent,
+            "RequestedDateTime": stored.sent,
             "Status": "InProgress",
         }
-        if done <= self.aws.clock.now():
-            answer["Status"] = "Success" if seconds <= limit else "TimedOut"
+        if stored.seconds == _CANCELLED:
+            answer["Status"] = "Cancelled"
+        elif done <= self.aws.clock.now():
+            answer["Status"] = "Success" if in_time else "TimedOut"
             step = {
                 "Name": "runProbe",
                 "Status": answer["Status"],
                 "ResponseCode": 0,
                 "ResponseFinishDateTime": done,
-                "Output": REPORT if seconds <= limit else "",
+                "Output": stored.output if in_time else "",
             }
             answer["CommandPlugins"] = [step]
         return answer | {"StatusDetails": answer["Status"]}
+
+
+@dataclass(slots=True)
+class _Queue:
+    """A client of SQS."""
+
+    aws: SimulatedAws
+
+    def send_message(self, MessageBody: str, **_queue: Any) -> None:  # noqa: N803 - boto3's names
+        def send() -> None:
+            self.aws.queue[f"receipt-{self.aws.counts['sqs:SendMessage']}"] = (MessageBody, 0.0)
+
+        self.aws.counts["sqs:SendMessage"] += 1
+        self.aws.store("SendMessage", send)
+
+    def receive_message(self, VisibilityTimeout: float, **_queue: Any) -> dict[str, Any]:  # noqa: N803
+        now = self.aws.clock.seconds
+        seen = [name for name, (_, visible) in self.aws.queue.items() if visible <= now][:10]
+        messages = []
+        for receipt in seen:
+            body = self.aws.queue[receipt][0]
+            self.aws.queue[receipt] = (body, now + VisibilityTimeout)
+            messages.append({"ReceiptHandle": receipt, "Body": body})
+        return {"Messages": messages}
+
+    def delete_message(self, ReceiptHandle: str, **_queue: Any) -> None:  # noqa: N803
+        self.aws.store("DeleteMessage", lambda: self.aws.queue.pop(ReceiptHandle, None))
 
 
 REPORT = json.dumps(
@@ -267,63 +389,6 @@ REPORT = json.dumps(
         "end": True,
     }
 )
-
-
-class _Table:
-    """The operations that the product uses, on a dictionary; keys as the two schemas have them."""
-
-    def __init__(self, aws: SimulatedAws, name: str) -> None:
-        self._aws = aws
-        self._keys = (
-            ("account_id", "instance_db_id") if name == aws.settings.results_table else ("pk", "sk")
-        )
-        self.items: defaultdict[str, dict[str, dict[str, Any]]] = defaultdict(dict)
-        self.meta = SimpleNamespace(
-            client=SimpleNamespace(
-                transact_write_items=lambda TransactItems, **_: aws.transact(TransactItems),  # noqa: N803
-                get_paginator=lambda _: SimpleNamespace(
-                    paginate=lambda **arguments: iter([self.query(**arguments)])
-                ),
-            )
-        )
-
-    def put_item(self, Item: Mapping[str, Any], **_condition: Any) -> dict[str, Any]:  # noqa: N803
-        partition, sort = (Item[key] for key in self._keys)
-        self.items[partition][sort] = dict(Item)
-        return {}
-
-    def delete_item(self, Key: Mapping[str, Any], **_condition: Any) -> dict[str, Any]:  # noqa: N803
-        partition, sort = (Key[key] for key in self._keys)
-        self.items[partition].pop(sort, None)
-        return {}
-
-    def get_item(self, Key: Mapping[str, Any], **_read: Any) -> dict[str, Any]:  # noqa: N803
-        partition, sort = (Key[key] for key in self._keys)
-        item = self.items[partition].get(sort)
-        return {"Item": item} if item else {}
-
-    def update_item(self, Key: Mapping[str, Any], **update: Any) -> dict[str, Any]:  # noqa: N803
-        partition, sort = (Key[key] for key in self._keys)
-        item = self.items[partition].setdefault(sort, dict(Key))
-        for name in update.get("ExpressionAttributeNames", {}).values():
-            item[name] = update["ExpressionAttributeValues"][f":{name}"]
-        return {"Attributes": item}
-
-    def query(self, **arguments: Any) -> dict[str, Any]:
-        values = arguments["ExpressionAttributeValues"]
-        prefix = values.get(":sk", "")
-        found = self.items[values.get(":pk", values.get(":account"))]
-        backwards = arguments.get("ScanIndexForward") is False
-        names = sorted((name for name in found if name.startswith(prefix)), reverse=backwards)
-        return {"Items": [found[name] for name in names]}
-
-
-def _unavailable(api: str) -> ClientError:
-    answer: Any = {
-        "Error": {"Code": "ServiceUnavailable", "Message": "try again"},
-        "ResponseMetadata": {"HTTPStatusCode": 503},
-    }
-    return ClientError(answer, api.partition(":")[2])
 
 
 def _pages(ids: list[str], size: int) -> Iterator[list[str]]:

@@ -10,9 +10,10 @@ from dataclasses import dataclass, replace
 from discovery.aws import run_command
 from discovery.aws.run_command import Document, Invocation
 from discovery.context import RunContext
+from discovery.entries import InFlight
 from discovery.errors import AwsError, FailureKind, ReportError
 from discovery.events import BatchSent
-from discovery.model import Failure, Host, HostReport, OutstandingCommand, Scope
+from discovery.model import Coverage, Failure, Host, HostReport, OutstandingCommand, Scope
 from discovery.report import parse_report
 from discovery.results import ScopeResults
 
@@ -49,11 +50,15 @@ class ScopeCommands:
         if self._context.request.instances:
             return
         for old in self._context.outstanding.get(self._scope, ()):
-            mine = {id_: targets[id_] for id_ in old.instance_ids if id_ in targets}
+            mine = {
+                id_: targets[id_]
+                for id_ in old.instance_ids
+                if id_ in targets and not self._is_answered(id_, old)
+            }
             now = self._clock.monotonic()
             sent = now - (self._clock.now() - old.sent_at).total_seconds()
             command = _Command(old, dict(mine), sent, now)
-            if mine and not self._look_at(command):
+            if mine and self._look_at(command):
                 continue  # it may be readable for the next run; here its hosts are sent to again
             for instance_id in mine:
                 if instance_id not in command.waiting or now - sent < self._patience:
@@ -62,7 +67,17 @@ class ScopeCommands:
                 command.due = self._next_look(command, now - sent)
                 self._open.append(command)
             else:
-                self._context.runs.clear_outstanding(old)
+                self._context.ledger.clear(old)
+
+    def _is_answered(self, instance_id: str, command: OutstandingCommand) -> bool:
+        """Whether what is stored of a host is this command's answer or newer: not asked for twice,
+        since an old answer written by this run would hide what the host holds by now."""
+        stored = self._results.previous.get(instance_id)
+        return bool(
+            stored
+            and stored.coverage in (Coverage.SCANNED, Coverage.FAILED)
+            and stored.run_id >= command.run_id
+        )
 
     def send(self, targets: Sequence[Host]) -> None:
         """Send the probe to `targets`; those that it cannot be sent to are stored as failed."""
@@ -108,7 +123,7 @@ class ScopeCommands:
             self._clock.now(),
             tuple(ids),
         )
-        self._context.runs.put_outstanding(outstanding)
+        self._context.ledger.write(InFlight(outstanding))
         self._results.count_command()
         self._context.emit(BatchSent(self._scope, command_id, len(batch)))
         waiting = {host.instance_id: host for host in batch}
@@ -138,15 +153,19 @@ class ScopeCommands:
         still_open = []
         for command in self._open:
             if late or command.due <= begun:
-                self._look_at(command)
+                error = self._look_at(command)
                 elapsed = self._clock.monotonic() - command.sent
                 command.due = self._next_look(command, elapsed)
+                if elapsed >= self._patience and error:
+                    self._results.note_error(error.kind, str(error))
+                    self._leave_in_flight(command)  # its answers may be there all the same
+                    continue
                 if elapsed >= self._patience:
                     self._give_up(command)
             if command.waiting:
                 still_open.append(command)
             else:
-                self._context.runs.clear_outstanding(command.outstanding)
+                self._context.ledger.clear(command.outstanding)
         self._open = [] if late else still_open
         if late:
             for command in still_open:
@@ -165,18 +184,18 @@ class ScopeCommands:
     def _leave_in_flight(self, command: _Command) -> None:
         """What has not answered is for the next run to collect."""
         left = replace(command.outstanding, instance_ids=tuple(command.waiting))
-        self._context.runs.put_outstanding(left)
+        self._context.ledger.write(InFlight(left))
         self._results.leave_unreached(command.waiting.values())
 
-    def _look_at(self, command: _Command) -> bool:
-        """Store what has finished; False when the command could not be looked at."""
+    def _look_at(self, command: _Command) -> AwsError | None:
+        """Store what has finished; why the command could not be looked at, or None."""
         try:
             answers = run_command.list_invocations(
                 self._context.aws, self._scope, command.outstanding.command_id
             )
         except AwsError as error:
             _log.warning("%s: %s: %s", self._scope, command.outstanding.command_id, error)
-            return False  # the next look may succeed; patience ends a refusal that lasts
+            return error  # the next look may succeed; patience ends a refusal that lasts
         is_own = command.outstanding.run_id == self._context.run_id
         for answer in answers:
             if answer.is_done and answer.instance_id in command.waiting:
@@ -186,7 +205,7 @@ class ScopeCommands:
                 self._results.store(
                     host, self._read(answer), None if is_own else answer.finished_at
                 )
-        return True
+        return None
 
     def _read(self, answer: Invocation) -> HostReport | Failure:
         if answer.failure:
@@ -214,4 +233,9 @@ class ScopeCommands:
                 _log.warning("%s: could not cancel %s: %s", self._scope, command_id, error)
             self._look_at(command)
             self._results.leave_unreached(command.waiting.values())
-            self._context.runs.clear_outstanding(command.outstanding)
+            self._context.ledger.clear(command.outstanding)
+
+    def leave(self) -> None:
+        """Another run has taken over: it collects what is in flight."""
+        for command in self._open:
+            self._results.leave_unreached(command.waiting.values())

@@ -9,14 +9,12 @@ from threading import Event as Flag
 from threading import Lock
 
 from discovery.aws.inventory import Inventory
-from discovery.aws.runs import RunStore
 from discovery.aws.session import Aws
-from discovery.aws.store import HostWriter
 from discovery.events import Event
+from discovery.ledger import Ledger
 from discovery.model import DatabaseRecord, Host, OutstandingCommand, RunRequest, Scope
 from discovery.pacing import Looks
 from discovery.schedule import Schedule
-from discovery.spool import Spool
 
 
 class KnownRecords:
@@ -29,13 +27,14 @@ class KnownRecords:
         self._accounts: dict[str, dict[str, list[DatabaseRecord]]] = {}
 
     def of_host(self, host: Host) -> Sequence[DatabaseRecord]:
-        """The host's records, its placeholder included."""
+        """The host's records, its placeholder included. Raises AwsError."""
         with self._lock:
             account_lock = self._account_locks[host.account_id]
         with account_lock:
             if host.account_id not in self._accounts:
                 by_instance: defaultdict[str, list[DatabaseRecord]] = defaultdict(list)
-                for record in self._inventory.account_records(host.account_id):
+                records = self._inventory.account_records(host.account_id, consistent=True)
+                for record in records:
                     by_instance[record.instance_id].append(record)
                 self._accounts[host.account_id] = by_instance
             return self._accounts[host.account_id].get(host.instance_id, ())
@@ -46,19 +45,17 @@ class RunContext:
     """What the scopes of one run share.
 
     `deadline` is in the clock's monotonic seconds. `outstanding` is what earlier runs left in
-    flight; `resumes` is the run whose scanned hosts need no second scan.
+    flight; `resumes` is the run whose scanned hosts need no second scan. `taken_over` is set, with
+    `cancelled`, when another run has taken the lease.
     """
 
     run_id: str
     request: RunRequest
     aws: Aws
-    inventory: Inventory
-    runs: RunStore
-    known: KnownRecords
-    writer: HostWriter
-    spool: Spool
+    ledger: Ledger
     emit: Callable[[Event], None]
     cancelled: Flag
+    taken_over: Flag
     cut_short: Flag
     schedule: Schedule
     looks: Looks

@@ -62,7 +62,8 @@ _HINTS: dict[FailureKind, str] = {
         "and look for a service control policy that denies it."
     ),
     FailureKind.NO_CREDENTIALS: (
-        "No AWS credentials were found: sign in, set AWS_PROFILE, or run it with an instance role."
+        "No AWS credentials were found, or they have expired: sign in, set AWS_PROFILE, or run it "
+        "with an instance role."
     ),
     FailureKind.THROTTLED: "AWS kept throttling the call: rescan this scope later.",
     FailureKind.AWS_UNAVAILABLE: (
@@ -107,8 +108,8 @@ _HINTS: dict[FailureKind, str] = {
         "changed."
     ),
     FailureKind.STORE_FAILED: (
-        "DynamoDB did not take the result: check the table, then bring it in with "
-        "`python -m discovery replay`, or rescan this host."
+        "DynamoDB did not take the result: check that the table exists and can be written, then "
+        "bring it in with `python -m discovery replay`, or rescan this host."
     ),
     FailureKind.CANCELLED: "The run was cancelled before this was done: rescan it.",
     FailureKind.INTERNAL: "This is a defect in Database Discovery: please report it with the log.",

@@ -575,6 +575,8 @@ class RunRecord:
     cancel_requested: bool = False
     cut_short: bool = False
     """Its deadline came before some hosts were reached or had answered."""
+    kept: int = 0
+    """Entries that DynamoDB did not take, kept until `replay`."""
     answer_seconds: float | None = None
     """Within how long most hosts answered: when the next run looks first."""
 

@@ -45,6 +45,6 @@ def final_status(run: RunRecord, *, cancelled: bool) -> RunStatus:
         return RunStatus.CANCELLED
     if run.scopes_total and run.scopes_failed == run.scopes_total:
         return RunStatus.FAILED
-    if run.scopes_failed or run.hosts_failed or run.cut_short:
+    if run.scopes_failed or run.hosts_failed or run.cut_short or run.kept:
         return RunStatus.PARTIAL
     return RunStatus.SUCCEEDED

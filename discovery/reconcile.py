@@ -8,7 +8,8 @@ A look brings a report or a failure.
   nothing is concluded about what it does not name. The placeholder stands only while the host has
   no database that is not gone.
 
-A host that a newer run has written to is left alone (run ids sort by time).
+A host on which a newer run has reported is left alone (run ids sort by time); a newer run's failure
+does not stand in the way of what an older one saw and could store only later.
 
 **Unknown is not a change.** A version, data directory or size that this look could not determine
 keeps its last known value, and its evidence says `last known from <time>: <how it was found>`,
@@ -101,7 +102,7 @@ def reconcile_host(
         for record in known
         if (record.account_id, record.instance_id) == (host.account_id, host.instance_id)
     }
-    if any(record.run_id > run_id for record in held.values()):
+    if any(record.run_id > run_id and not _is_failure(record) for record in held.values()):
         return HostChanges((), (), ())
     if outcome.failure is not None:
         return _failed(look, held, outcome.failure)
@@ -215,6 +216,10 @@ def _scanned(
         )
     )
     return HostChanges(tuple(puts), (), tuple(changes))
+
+
+def _is_failure(record: DatabaseRecord) -> bool:
+    return not record.is_database and record.discovery_status is DiscoveryStatus.FAILED
 
 
 def _is_gone(record: DatabaseRecord) -> bool:

@@ -3,18 +3,17 @@ with its reason."""
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from discovery.aws.store import HostResult
 from discovery.context import RunContext
+from discovery.entries import NO_CHANGES, HostLook, NotScanned
 from discovery.errors import AwsError, FailureKind
 from discovery.events import HostDone
+from discovery.ledger import Kept
 from discovery.model import (
     Coverage,
-    DatabaseStatus,
     Failure,
     Host,
     HostRecord,
@@ -23,9 +22,10 @@ from discovery.model import (
     ScopeRecord,
     ScopeStatus,
 )
-from discovery.reconcile import HostChanges, HostOutcome, environment_of, reconcile_host
+from discovery.reconcile import environment_of
 
-_log = logging.getLogger(__name__)
+_COVERAGE_ENTRY = 100
+"""Hosts an entry, so that an entry fits an SQS message of 256 KiB."""
 
 
 class ScopeResults:
@@ -45,31 +45,24 @@ class ScopeResults:
 
     def load_previous(self) -> None:
         """Read the coverage that earlier runs left. Raises AwsError."""
-        self.previous = self._context.runs.scope_hosts(self._scope)
+        self.previous = self._context.ledger.coverage(self._scope)
 
     def store(
         self, host: Host, result: HostReport | Failure, seen_at: datetime | None = None
     ) -> None:
-        """Reconcile and write one host's result; `seen_at`, when it is not from just now."""
+        """Write one host's result, or keep it; `seen_at`, when it is not from just now."""
         if isinstance(result, Failure) and result.kind is FailureKind.CANCELLED:
             self.leave_unreached([host])
             return
-        failure = result if isinstance(result, Failure) else None
         seen_at = seen_at or self._clock.now()
-        changes = self._reconcile(host, result, seen_at)
-        found = sum(
-            record.is_database and record.status is not DatabaseStatus.GONE
-            for record in changes.puts
-        )
         if isinstance(result, Failure):
-            record = self._failed_record(host, result)
+            failure, found, coverage = result, 0, self._failed_record(host, result)
         else:
-            record = self._scanned_record(host, result, found, seen_at)
-        outcome = HostResult(self._context.run_id, changes, record, record if failure else None)
-        try:
-            self._context.writer.write(outcome)
-        except AwsError as error:
-            failure = self._keep(host, outcome, error)
+            failure, found = None, len(result.databases)
+            coverage = self._scanned_record(host, result, seen_at)
+        written = self._context.ledger.write(HostLook(host, result, seen_at, coverage))
+        if isinstance(written, Kept):
+            failure, written = self._not_stored(host, written), NO_CHANGES
         if failure:
             self.record = replace(self.record, hosts_failed=self.record.hosts_failed + 1)
             self._context.emit(HostDone(host, 0, (), failure))
@@ -79,40 +72,17 @@ class ScopeResults:
             hosts_scanned=self.record.hosts_scanned + 1,
             databases=self.record.databases + found,
         )
-        self._context.emit(HostDone(host, found, changes.changes))
+        self._context.emit(HostDone(host, found, written.changes))
 
-    def _keep(self, host: Host, outcome: HostResult, error: AwsError) -> Failure:
-        """DynamoDB did not take it: keep it for `replay`, and say so where that is possible."""
-        try:
-            where = f"kept for replay in {self._context.spool.keep(outcome)}"
-        except OSError as lost:
-            where = f"and could not be kept: {lost}"
-        failure = Failure(FailureKind.STORE_FAILED, f"{str(error)[:500]}; {where}")
-        _log.warning("%s %s: %s", self._scope, host.instance_id, failure.message)
-        try:
-            self._context.runs.put_unscanned(self._failed_record(host, failure))
-        except AwsError as again:
-            _log.warning("%s %s: coverage: %s", self._scope, host.instance_id, again)
+    def _not_stored(self, host: Host, kept: Kept) -> Failure:
+        """DynamoDB did not take the host's result: say so where that is possible. It is not kept:
+        what is kept for this host is its result, and that shall be the last word."""
+        message = f"{str(kept.error)[:500]}; {kept.where}"
+        failure = Failure(FailureKind.STORE_FAILED, message)
+        record = self._failed_record(host, failure)
+        newest = host.instance_id not in self.previous
+        self._context.ledger.note(NotScanned(record.run_id, (record,), newest=newest))
         return failure
-
-    def _reconcile(
-        self, host: Host, result: HostReport | Failure, seen_at: datetime
-    ) -> HostChanges:
-        settings = self._context.aws.settings
-        outcome = (
-            HostOutcome(host, None, result)
-            if isinstance(result, Failure)
-            else HostOutcome(host, result, None)
-        )
-        return reconcile_host(
-            self._context.known.of_host(host),
-            outcome,
-            run_id=self._context.run_id,
-            now=seen_at,
-            gone_ttl_days=settings.gone_ttl_days,
-            environment_tags=settings.environment_tags,
-            growth_percent=settings.growth_percent,
-        )
 
     def _failed_record(self, host: Host, failure: Failure) -> HostRecord:
         return replace(
@@ -121,14 +91,12 @@ class ScopeResults:
             error_kind=failure.kind,
         )
 
-    def _scanned_record(
-        self, host: Host, report: HostReport, found: int, seen_at: datetime
-    ) -> HostRecord:
+    def _scanned_record(self, host: Host, report: HostReport, seen_at: datetime) -> HostRecord:
         record = self._host_record(host, Coverage.SCANNED)
         return replace(
             record,
             last_scanned=seen_at,
-            databases=found,
+            databases=len(report.databases),
             warnings=report.warnings,
         )
 
@@ -138,32 +106,39 @@ class ScopeResults:
 
     def account_for_untargeted(self, listed: Sequence[Host]) -> None:
         """Store the class of each host that gets no command, and of those no longer listed."""
-        for host in listed:
-            if host.coverage is not Coverage.PENDING:
-                self._context.runs.put_unscanned(self._host_record(host, host.coverage))
+        untargeted = (host for host in listed if host.coverage is not Coverage.PENDING)
+        self._not_scanned([self._host_record(host, host.coverage) for host in untargeted])
         if self._context.request.instances:
             return
         ids = {host.instance_id for host in listed}
-        for previous in self.previous.values():
-            if previous.instance_id not in ids and previous.coverage is not Coverage.TERMINATED:
-                self._context.runs.put_host(
-                    replace(
-                        previous,
-                        coverage=Coverage.TERMINATED,
-                        run_id=self._context.run_id,
-                        checked_at=self._clock.now(),
-                        error=None,
-                        error_kind=None,
-                    )
-                )
+        vanished = [
+            replace(
+                previous,
+                coverage=Coverage.TERMINATED,
+                run_id=self._context.run_id,
+                checked_at=self._clock.now(),
+                error=None,
+                error_kind=None,
+            )
+            for previous in self.previous.values()
+            if previous.instance_id not in ids and previous.coverage is not Coverage.TERMINATED
+        ]
+        self._not_scanned(vanished, in_run=False)
 
     def leave_unreached(self, unreached: Iterable[Host]) -> None:
         """Store that the run did not get to these hosts; what is known of them stays."""
-        for host in unreached:
-            self._context.runs.put_unscanned(
-                self._host_record(host, Coverage.NOT_REACHED),
-                keep_coverage=host.instance_id in self.previous,
-            )
+        records = [self._host_record(host, Coverage.NOT_REACHED) for host in unreached]
+        new = [record for record in records if record.instance_id not in self.previous]
+        known = [record for record in records if record.instance_id in self.previous]
+        self._not_scanned(new)
+        self._not_scanned(known, newest=False)
+
+    def _not_scanned(
+        self, records: Sequence[HostRecord], *, in_run: bool = True, newest: bool = True
+    ) -> None:
+        for start in range(0, len(records), _COVERAGE_ENTRY):
+            some = tuple(records[start : start + _COVERAGE_ENTRY])
+            self._context.ledger.write(NotScanned(self._context.run_id, some, in_run, newest))
 
     def _host_record(self, host: Host, coverage: Coverage) -> HostRecord:
         """The host's coverage as of now; when it was last scanned stays as it was known."""

@@ -7,14 +7,13 @@ import os
 import re
 import secrets
 import socket
-import time
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from threading import Event as Flag
-from threading import Lock, Thread
+from threading import Lock
 
 from discovery import artefacts
 from discovery.aws.accounts import list_account_ids
@@ -22,10 +21,12 @@ from discovery.aws.inventory import Inventory
 from discovery.aws.lease import Lease
 from discovery.aws.runs import RunStore
 from discovery.aws.session import Aws
-from discovery.aws.store import HostWriter
 from discovery.context import KnownRecords, RunContext
-from discovery.errors import AwsError, LeaseLostError, NotFoundError, RequestError
+from discovery.entries import EntryWriter, RunEnd
+from discovery.errors import AwsError, NotFoundError, RequestError
 from discovery.events import Event, RunFinished, RunStarted, Watcher
+from discovery.heartbeat import Heartbeat
+from discovery.ledger import Kept, Ledger
 from discovery.model import (
     EVERYTHING,
     OutstandingCommand,
@@ -44,7 +45,6 @@ from discovery.spool import Spool
 
 _log = logging.getLogger(__name__)
 _INSTANCE = re.compile(r"(i|mi)-[0-9a-f]{6,32}")
-_PROGRESS_SECONDS = 1.0
 _COLLECTED_FOR = timedelta(hours=24)
 """Answers older than this are not worth having: the host is asked again."""
 
@@ -130,6 +130,9 @@ class DiscoveryRun:
         self._resumes = resumes
         self._looks = Looks(None, aws.settings.command_timeout)
         self._runs = RunStore(aws)
+        known = KnownRecords(Inventory(aws))
+        writer = EntryWriter(aws, known.of_host, sleep=clock.sleep)
+        self._ledger = Ledger(writer, self._runs, Spool(aws), clock)
         self._emitting = Lock()
         self._watcher: Watcher | None = None
 
@@ -170,14 +173,15 @@ class DiscoveryRun:
             request=request,
             scopes_total=len(scopes),
         )
-        lease = Lease(aws, run.run_id, run.holder)
+        lease = Lease(aws, run.run_id, run.holder, now=clock.now)
         lapsed = lease.acquire()
         try:
             if lapsed:
                 runs.abandon(lapsed, now)
             runs.create_run(run)
         except AwsError:
-            lease.release()  # no run that could be watched or cancelled may block the next one
+            with suppress(AwsError):  # it lapses by itself
+                lease.release()  # no run that cannot be watched or cancelled may block the next one
             raise
         return cls(aws, run, scopes, lease, clock, resume)
 
@@ -188,30 +192,36 @@ class DiscoveryRun:
         deadline: datetime | None = None,
         schedule: Schedule | None = None,
     ) -> RunRecord:
-        """Scan every scope; the finished record, which is also stored.
+        """Scan every scope; the finished record, which is also stored, or kept for `replay`.
 
-        Raises LeaseLostError when another run took over, AwsError when the tables fail.
+        Raises LeaseLostError when another run took over, AwsError when the tables cannot be read
+        before anything is sent.
         """
         cancelled = cancelled or Flag()
         self._watcher = watcher
         try:
             self._emit(RunStarted(self._run))
-            context = self._context(cancelled, deadline, schedule)
-            with self._heartbeat(cancelled):
+            heartbeat = self._heartbeat(cancelled)
+            context = self._context(cancelled, heartbeat.taken_over, deadline, schedule)
+            with heartbeat.beating():
                 self._scan_all(context)
         except BaseException as error:
             self._close(RunStatus.FAILED, str(error) or type(error).__name__)
             raise
-        self._run = replace(self._run, cut_short=context.cut_short.is_set())
+        cut_short = context.cut_short.is_set()
+        self._run = replace(self._run, cut_short=cut_short, kept=self._ledger.kept)
         self._close(final_status(self._run, cancelled=cancelled.is_set()))
         self._emit(RunFinished(self._run))
         return self._run
 
     def _context(
-        self, cancelled: Flag, deadline: datetime | None, schedule: Schedule | None
+        self,
+        cancelled: Flag,
+        taken_over: Flag,
+        deadline: datetime | None,
+        schedule: Schedule | None,
     ) -> RunContext:
         """What the scopes share: with what earlier runs have learned and left in flight."""
-        inventory = Inventory(self._aws)
         before = self._earlier_runs()
         learned = next((run.answer_seconds for run in before if run.answer_seconds), None)
         self._looks = Looks(learned, self._aws.settings.command_timeout)
@@ -220,13 +230,10 @@ class DiscoveryRun:
             run_id=self.run_id,
             request=self._run.request,
             aws=self._aws,
-            inventory=inventory,
-            runs=self._runs,
-            known=KnownRecords(inventory),
-            writer=HostWriter(self._aws, sleep=self._clock.sleep),
-            spool=Spool(self._aws),
+            ledger=self._ledger,
             emit=self._emit,
             cancelled=cancelled,
+            taken_over=taken_over,
             cut_short=Flag(),
             schedule=schedule or Schedule(self._clock, workers, cancelled),
             looks=self._looks,
@@ -273,14 +280,20 @@ class DiscoveryRun:
 
     def _close(self, status: RunStatus, error: str | None = None) -> None:
         """Store the end of the run and give the lease back, in this order: a reader that sees no
-        lease must not see a running run."""
+        lease must not see a running run. While DynamoDB does not take the end, the lease lapses:
+        the next run closes the record, and `replay` puts it right."""
         now = self._clock.now()
         with self._emitting:
             self._run = replace(
                 self._progress(), status=status, finished_at=now, heartbeat_at=now, error=error
             )
-        self._runs.save_progress(self._run)
-        self._lease.release()
+        if isinstance(self._ledger.write(RunEnd(self._run)), Kept):
+            self._run = replace(self._run, kept=self._ledger.kept)
+            return
+        try:
+            self._lease.release()
+        except AwsError as failed:
+            _log.warning("run %s: its lease will lapse: %s", self.run_id, failed)
 
     def _progress(self) -> RunRecord:
         return replace(
@@ -289,42 +302,16 @@ class DiscoveryRun:
             answer_seconds=self._looks.learned,
         )
 
-    # --- staying alive ---
+    def _heartbeat(self, cancelled: Flag) -> Heartbeat:
+        def progress() -> RunRecord:
+            with self._emitting:
+                return replace(self._progress(), heartbeat_at=self._clock.now())
 
-    @contextmanager
-    def _heartbeat(self, cancelled: Flag) -> Iterator[None]:
-        """Renew the lease, store progress and hear of cancellation while the body runs.
-
-        Raises LeaseLostError after the body when the lease was lost.
-        """
-        done = Flag()
-        lost: list[LeaseLostError] = []
-
-        def beat() -> None:
-            seconds = self._aws.settings.lease_seconds / 3
-            renew_at = time.monotonic() + seconds
-            while not done.wait(min(_PROGRESS_SECONDS, seconds)):
-                try:
-                    if time.monotonic() >= renew_at:
-                        self._lease.renew()
-                        renew_at = time.monotonic() + seconds
-                    with self._emitting:
-                        progress = replace(self._progress(), heartbeat_at=self._clock.now())
-                    if self._runs.save_progress(progress):
-                        cancelled.set()
-                except LeaseLostError as error:
-                    lost.append(error)
-                    cancelled.set()
-                    return
-                except AwsError as error:
-                    _log.warning("run %s: heartbeat: %s", self.run_id, error)
-
-        thread = Thread(target=beat, name="heartbeat", daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            done.set()
-            thread.join()
-        if lost:
-            raise lost[0]
+        return Heartbeat(
+            self._lease,
+            self._runs,
+            self._clock,
+            progress,
+            lease_seconds=self._aws.settings.lease_seconds,
+            cancelled=cancelled,
+        )

@@ -13,12 +13,16 @@ from dataclasses import replace
 from discovery.aws import hosts
 from discovery.commands import ScopeCommands
 from discovery.context import RunContext
+from discovery.entries import ScopeEnd
 from discovery.errors import AwsError, FailureKind
 from discovery.events import ScopeFinished, ScopeListed, ScopeStarted
 from discovery.model import Coverage, Host, Scope, ScopeStatus
 from discovery.results import ScopeResults
 
 _log = logging.getLogger(__name__)
+_STORE_PATIENCE_SECONDS = 600.0
+"""How long a scope waits to begin while DynamoDB does not answer."""
+_SHORTEST_REST_SECONDS = 1.0
 
 
 class ScopeScan:
@@ -29,27 +33,29 @@ class ScopeScan:
         self._scope = scope
         self._results = ScopeResults(context, scope)
         self._commands = ScopeCommands(context, scope, self._results)
+        self._give_up_at: float | None = None
 
     def begin(self) -> None:
-        """Scan the scope, of which a failure of AWS ends up in its record.
-
-        Raises AwsError only when the runs table itself cannot be written.
-        """
+        """Scan the scope, of which a failure ends up in its record."""
+        self._context.emit(ScopeStarted(self._scope))
         self._guard(self._begin)
 
     def _guard(self, step: Callable[[], None]) -> None:
         try:
             step()
-        except AwsError:
-            raise  # the tables cannot be written: the schedule stops the other scopes too
         except Exception as error:  # a defect met in one scope must not cost the others theirs
             _log.exception("scope %s failed", self._scope)
             self._fail(FailureKind.INTERNAL, f"{type(error).__name__}: {error}")
 
     def _begin(self) -> None:
-        self._context.emit(ScopeStarted(self._scope))
         if self._context.cancelled.is_set() or self._context.is_late(0):
             self._finish(ScopeStatus.CANCELLED)
+            return
+        try:
+            self._results.load_previous()
+        except AwsError as error:  # nothing is sent that could not be compared with what is known
+            if not self._postpone():
+                self._fail(FailureKind.STORE_FAILED, str(error))
             return
         try:
             listed = hosts.list_hosts(
@@ -58,7 +64,6 @@ class ScopeScan:
         except AwsError as error:
             self._fail(error.kind, str(error))
             return
-        self._results.load_previous()
         targets = {
             host.instance_id: host
             for host in listed
@@ -72,6 +77,17 @@ class ScopeScan:
         self._commands.take_up(targets)
         self._commands.send(list(targets.values()))
         self._wait()
+
+    def _postpone(self) -> bool:
+        """Begin when DynamoDB is tried again; False once it has been away for too long."""
+        rest = self._context.ledger.rest()
+        now = self._context.schedule.clock.monotonic()
+        self._give_up_at = self._give_up_at or now + _STORE_PATIENCE_SECONDS
+        if rest is None or now + rest >= self._give_up_at:
+            return False
+        due = now + max(rest, _SHORTEST_REST_SECONDS)
+        self._context.schedule.add(lambda: self._guard(self._begin), due)
+        return True
 
     def _is_done_before(self, host: Host) -> bool:
         """Whether the run that this one resumes has scanned it."""
@@ -92,7 +108,10 @@ class ScopeScan:
 
     def _look(self) -> None:
         if self._context.cancelled.is_set():
-            self._commands.cancel()
+            if self._context.taken_over.is_set():
+                self._commands.leave()
+            else:
+                self._commands.cancel()
             self._finish(ScopeStatus.CANCELLED)
             return
         self._commands.look()
@@ -115,5 +134,5 @@ class ScopeScan:
     def _finish(self, status: ScopeStatus) -> None:
         record = replace(self._results.record, status=status)
         newest = not self._context.request.instances and status is not ScopeStatus.CANCELLED
-        self._context.runs.put_scope(record, newest=newest)
+        self._context.ledger.write(ScopeEnd(record, newest))
         self._context.emit(ScopeFinished(record))

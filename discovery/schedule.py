@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import heapq
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from itertools import count
 from threading import Condition, Thread
@@ -18,6 +19,7 @@ Job = Callable[[], None]
 
 _LONGEST_WAIT_SECONDS = 0.5
 """How soon a cancellation, which a signal handler can set but not announce, is noticed."""
+_LONGEST_JOIN_SECONDS = 5.0
 
 
 class Clock:
@@ -34,6 +36,23 @@ class Clock:
     def sleep(self, seconds: float) -> None:
         """Wait, holding this thread."""
         time.sleep(seconds)
+
+    @contextmanager
+    def every(self, seconds: float, do: Callable[[], bool]) -> Iterator[None]:
+        """While the body runs, `do` each `seconds`, beside it, until it returns False."""
+        done = Flag()
+
+        def repeat() -> None:
+            while not done.wait(seconds) and do():
+                pass
+
+        thread = Thread(target=repeat, name="every", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            done.set()
+            thread.join(_LONGEST_JOIN_SECONDS)
 
 
 class Schedule:

@@ -1,54 +1,56 @@
-"""Results that DynamoDB did not take, kept until `python -m discovery replay` brings them in.
+"""What DynamoDB did not take of a run, kept until `python -m discovery replay` brings it in.
 
-They are files, one a result, in `settings.spool_folder`; in Lambda, whose files are lost, messages
-of the SQS queue `DISCOVERY_DLQ_URL`. Replaying is harmless in any order and any number of times:
-the writer lets no older run overwrite a newer one.
+One file an entry in `settings.spool_folder`; in Lambda, whose files are lost, a message of the SQS
+queue `DISCOVERY_DLQ_URL`. Replaying is harmless in any order and any number of times: see
+`discovery.entries`.
 """
 
 from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from discovery.aws.calls import aws_errors
 from discovery.aws.session import Aws
-from discovery.aws.store import HostResult, HostWriter
-from discovery.errors import AwsError
-from discovery.model import NO_DATABASE, Coverage, DatabaseStatus
+from discovery.entries import ENTRY, Entry, EntryWriter
+from discovery.errors import AwsError, DiscoveryError, FailureKind
 
 _log = logging.getLogger(__name__)
-_RESULT = TypeAdapter(HostResult)
 _MESSAGES_A_CALL = 10
 _HIDDEN_SECONDS = 300
+_LONG_POLL_SECONDS = 1
+"""A receive that does not wait asks only some of SQS's servers, and may find none of a few."""
+_AWAY = frozenset({FailureKind.AWS_UNAVAILABLE, FailureKind.THROTTLED})
 
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
-    """What a replay did. `problems` names each result that stays where it is, and why."""
+    """What a replay did. `problems` names each entry that stays where it is, and why."""
 
     written: int
     problems: tuple[str, ...]
 
 
 class FolderSpool:
-    """One file a result: complete and on disk, or not there."""
+    """One file an entry: complete and on disk, or not there."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def keep(self, result: HostResult) -> str:
-        """Keep `result` and say where. Raises OSError when the disk does not take it."""
+    def keep(self, entry: Entry) -> str:
+        """Keep `entry` and say where. Raises OSError when the disk does not take it."""
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        name = f"{result.run_id}-{result.host.instance_id}-{uuid4().hex[:8]}"
+        name = f"{entry.run_id}-{entry.entry}-{uuid4().hex[:8]}"
         unfinished, path = self._folder / f"{name}.tmp", self._folder / f"{name}.json"
         with unfinished.open("xb") as file:
-            file.write(_RESULT.dump_json(result))
+            file.write(ENTRY.dump_json(entry))
             file.flush()
             os.fsync(file.fileno())
         unfinished.rename(path)
@@ -56,7 +58,7 @@ class FolderSpool:
         return str(path)
 
     def files(self) -> list[Path]:
-        """The results that are kept, the oldest run's first."""
+        """The entries that are kept, the oldest run's first."""
         return sorted(self._folder.glob("*.json"))
 
 
@@ -67,11 +69,11 @@ class QueueSpool:
         self._client = aws.home("sqs")
         self._url = url
 
-    def keep(self, result: HostResult) -> str:
-        """Keep `result` and say where. Raises AwsError."""
+    def keep(self, entry: Entry) -> str:
+        """Keep `entry` and say where. Raises AwsError."""
         with aws_errors():
             self._client.send_message(
-                QueueUrl=self._url, MessageBody=_RESULT.dump_json(result).decode()
+                QueueUrl=self._url, MessageBody=ENTRY.dump_json(entry).decode()
             )
         return self._url
 
@@ -83,6 +85,7 @@ class QueueSpool:
                     QueueUrl=self._url,
                     MaxNumberOfMessages=_MESSAGES_A_CALL,
                     VisibilityTimeout=_HIDDEN_SECONDS,
+                    WaitTimeSeconds=_LONG_POLL_SECONDS,
                 )
             if not answer.get("Messages"):
                 return
@@ -103,62 +106,49 @@ class Spool:
         url = aws.settings.dead_letter_queue
         self._queue = QueueSpool(aws, url) if url else None
 
-    def keep(self, result: HostResult) -> str:
-        """Keep `result` and say where; the folder takes what the queue refuses. Raises OSError."""
+    def keep(self, entry: Entry) -> str:
+        """Keep `entry` and say where; the folder takes what the queue refuses. Raises OSError."""
         if self._queue:
             try:
-                return self._queue.keep(result)
+                return self._queue.keep(entry)
             except AwsError as error:
-                _log.warning("the queue refused a result, the folder takes it: %s", error)
-        return self._folder.keep(result)
+                _log.warning("the queue refused an entry, the folder takes it: %s", error)
+        return self._folder.keep(entry)
 
-    def replay(self, writer: HostWriter) -> Replayed:
+    def replay(self, writer: EntryWriter) -> Replayed:
         """Write everything that is kept; what is written is removed from here.
 
         Raises AwsError when the queue cannot be read.
         """
         written = 0
         problems: list[str] = []
-        for path in self._folder.files():
-            problem = _bring_in(writer, path.read_text(encoding="utf-8"))
-            if problem:
-                problems.append(f"{path}: {problem}")
+        for where, text, forget in self._entries():
+            try:
+                writer.replay(ENTRY.validate_json(text))
+            except ValidationError as error:
+                problem = error.errors()[0]["msg"]
+                problems.append(f"{where}: not an entry of this product: {problem}")
+            except DiscoveryError as error:  # DynamoDB refuses, or holds what cannot be read
+                problems.append(f"{where}: {error}")
+                if isinstance(error, AwsError) and error.kind in _AWAY:
+                    problems.append("DynamoDB does not answer: what else is kept was not tried")
+                    break
             else:
-                path.unlink(missing_ok=True)
-                written += 1
-        for receipt, text in self._queue.messages() if self._queue else ():
-            problem = _bring_in(writer, text)
-            if problem:
-                problems.append(f"message in the queue: {problem}")
-            elif self._queue:
-                self._queue.delete(receipt)
+                forget()
                 written += 1
         return Replayed(written, tuple(problems))
 
-
-def _bring_in(writer: HostWriter, text: str) -> str | None:
-    """Write one kept result; why that was not possible, or None."""
-    try:
-        writer.write(_without_placeholder(_RESULT.validate_json(text)))
-    except ValidationError as error:
-        return f"not a result of this product: {error.errors()[0]['msg']}"
-    except AwsError as error:
-        return str(error)
-    return None
-
-
-def _without_placeholder(result: HostResult) -> HostResult:
-    """A scan that found databases also removes the host's placeholder. The run that kept this
-    result may not have known of one: an older result that brings one may come later or before."""
-    live = [
-        record
-        for record in result.changes.puts
-        if record.is_database and record.status is not DatabaseStatus.GONE
-    ]
-    if result.host.coverage is not Coverage.SCANNED or not live or result.changes.deletes:
-        return result
-    placeholder = replace(live[0], db_id=NO_DATABASE)
-    return replace(result, changes=replace(result.changes, deletes=(placeholder,)))
+    def _entries(self) -> Iterator[tuple[str, str, Callable[[], None]]]:
+        """Of each entry that is kept: where it is, its text, and what forgets it."""
+        for path in self._folder.files():
+            try:
+                text = path.read_text(encoding="utf-8")
+            except FileNotFoundError:
+                continue  # another replay has brought it in
+            yield str(path), text, partial(path.unlink, missing_ok=True)
+        if self._queue:
+            for receipt, text in self._queue.messages():
+                yield "message in the queue", text, partial(self._queue.delete, receipt)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -28,6 +28,8 @@ _KIND_BY_CODE: dict[str, FailureKind] = {
             "ProvisionedThroughputExceededException",
             "RequestThrottled",
             "RateExceeded",
+            "ThrottlingError",
+            "ProvisionedThroughputExceeded",
         ),
         FailureKind.THROTTLED,
     ),
@@ -41,6 +43,10 @@ _KIND_BY_CODE: dict[str, FailureKind] = {
         ),
         FailureKind.REGION_DISABLED,
     ),
+    **dict.fromkeys(
+        ("ExpiredToken", "ExpiredTokenException", "RequestExpired"), FailureKind.NO_CREDENTIALS
+    ),
+    "ResourceNotFoundException": FailureKind.STORE_FAILED,  # DynamoDB's: there is no such table
     "InvalidDocument": FailureKind.DOCUMENT_MISSING,
     "InvalidDocumentVersion": FailureKind.DOCUMENT_MISMATCH,
 }
@@ -81,7 +87,10 @@ def _translate(error: ClientError) -> AwsError:
     elif status >= 500:
         kind = FailureKind.AWS_UNAVAILABLE
     else:
-        kind = _KIND_BY_CODE.get(code, FailureKind.INTERNAL)
+        # A cancelled transaction's own code says nothing, its items' reasons do.
+        reasons = [one["Code"] for one in error.response.get("CancellationReasons", ())]
+        kinds = (_KIND_BY_CODE.get(one) for one in (code, *reasons))
+        kind = next(filter(None, kinds), FailureKind.INTERNAL)
     return AwsError(kind, error.operation_name, code, message)
 
 

@@ -27,12 +27,27 @@ class Inventory:
         """Every record, placeholders and gone ones included, page by page, in no order."""
         return self._records("scan")
 
-    def account_records(self, account_id: str) -> Iterator[DatabaseRecord]:
-        """The records of one account, by instance and database id."""
+    def account_records(
+        self, account_id: str, *, consistent: bool = False
+    ) -> Iterator[DatabaseRecord]:
+        """The records of one account, by instance and database id.
+
+        `consistent` shows what was written a moment ago too, for twice the read units.
+        """
         return self._records(
             "query",
             KeyConditionExpression="account_id = :account",
             ExpressionAttributeValues={":account": account_id},
+            ConsistentRead=consistent,
+        )
+
+    def host_records(self, account_id: str, instance_id: str) -> Iterator[DatabaseRecord]:
+        """The records of one host as they are now, its placeholder included."""
+        return self._records(
+            "query",
+            KeyConditionExpression="account_id = :account AND begins_with(instance_db_id, :sk)",
+            ExpressionAttributeValues={":account": account_id, ":sk": f"{instance_id}#"},
+            ConsistentRead=True,
         )
 
     def put(self, record: DatabaseRecord) -> bool:

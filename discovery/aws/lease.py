@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from botocore.exceptions import ClientError
@@ -16,18 +17,26 @@ _KEY = {"pk": "LEASE", "sk": "LEASE"}
 class Lease:
     """Held from `acquire` to `release`; must be renewed within `settings.lease_seconds`."""
 
-    def __init__(self, aws: Aws, run_id: str, holder: str) -> None:
+    def __init__(
+        self,
+        aws: Aws,
+        run_id: str,
+        holder: str,
+        *,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
         self._table = aws.table(aws.settings.runs_table)
         self._seconds = aws.settings.lease_seconds
         self._run_id = run_id
         self._holder = holder
+        self._now = now
 
     def acquire(self) -> str | None:
         """Take the lease; the id of the run whose lapsed lease was taken over, or None.
 
         Raises RunInProgressError with the holder when another run's lease is alive.
         """
-        now = datetime.now(UTC)
+        now = self._now()
         item = {
             **_KEY,
             "run_id": self._run_id,
@@ -55,7 +64,7 @@ class Lease:
 
     def renew(self) -> None:
         """Hold it for another `lease_seconds`. Raises LeaseLostError when it is another run's."""
-        until = datetime.now(UTC) + timedelta(seconds=self._seconds)
+        until = self._now() + timedelta(seconds=self._seconds)
         with aws_errors():
             try:
                 self._table.update_item(

@@ -14,6 +14,7 @@ LEASE              LEASE                      see lease.py
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, TypeVar
@@ -24,7 +25,7 @@ from pydantic import TypeAdapter
 from discovery.aws.calls import aws_errors
 from discovery.aws.records import UNLESS_NEWER, from_item, to_item
 from discovery.aws.session import Aws
-from discovery.errors import NotFoundError
+from discovery.errors import LeaseLostError, NotFoundError
 from discovery.model import (
     Change,
     HostRecord,
@@ -84,61 +85,83 @@ class RunStore:
         self._put(to_item(_RUN, run) | _run_key(run.run_id))
 
     def save_progress(self, run: RunRecord) -> bool:
-        """Store how far `run` is; whether somebody has asked for its cancellation meanwhile."""
+        """Store how far `run` is; whether somebody has asked for its cancellation meanwhile.
+
+        Raises LeaseLostError when the run was closed meanwhile: by a run that took over.
+        """
+        try:
+            answer = self._save(run, ConditionExpression="#status = :running")
+        except _ConditionError as error:
+            raise LeaseLostError(f"run {run.run_id} was closed: another run took over") from error
+        return bool(answer["Attributes"].get("cancel_requested", False))
+
+    def close_run(self, run: RunRecord) -> None:
+        """Store the end of `run`, in its own words, whatever another run has taken it for."""
+        self._save(run)
+
+    def _save(self, run: RunRecord, **condition: str) -> dict[str, Any]:
         values = to_item(_RUN, run)
         values.pop("cancel_requested")
-        names = {f"#{name}": name for name in values}
-        with aws_errors():
-            answer = self._table.update_item(
+        expected = {":running": RunStatus.RUNNING.value} if condition else {}
+        with aws_errors(), _conditions():
+            answer: dict[str, Any] = self._table.update_item(
                 Key=_run_key(run.run_id),
                 UpdateExpression="SET " + ", ".join(f"#{name} = :{name}" for name in values),
-                ExpressionAttributeNames=names,
-                ExpressionAttributeValues={f":{name}": value for name, value in values.items()},
+                ExpressionAttributeNames={f"#{name}": name for name in values},
+                ExpressionAttributeValues={f":{name}": value for name, value in values.items()}
+                | expected,
                 ReturnValues="ALL_NEW",
+                **condition,
             )
-        return bool(answer["Attributes"].get("cancel_requested", False))
+        return answer
 
     def request_cancel(self, run_id: str) -> None:
         """Ask the process that runs `run_id` to stop; it looks within seconds.
 
         Raises NotFoundError when there is no such run.
         """
-        with aws_errors():
-            try:
+        try:
+            with aws_errors(), _conditions():
                 self._table.update_item(
                     Key=_run_key(run_id),
                     UpdateExpression="SET cancel_requested = :yes",
                     ConditionExpression="attribute_exists(pk)",
                     ExpressionAttributeValues={":yes": True},
                 )
-            except ClientError as error:
-                if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
-                    raise
-                raise NotFoundError(f"run {run_id!r} does not exist") from error
+        except _ConditionError as error:
+            raise NotFoundError(f"run {run_id!r} does not exist") from error
 
     def abandon(self, run_id: str, now: datetime) -> None:
         """Close the record of a run whose holder died: its lease lapsed and was taken over."""
         run = self.run(run_id)
-        if run and run.status is RunStatus.RUNNING:
-            self.save_progress(
-                replace(
-                    run,
-                    status=RunStatus.ABANDONED,
-                    finished_at=now,
-                    error=f"{run.holder} stopped without finishing; its lease lapsed",
-                )
-            )
+        if run is None or run.status is not RunStatus.RUNNING:
+            return
+        abandoned = replace(
+            run,
+            status=RunStatus.ABANDONED,
+            finished_at=now,
+            error=f"{run.holder} stopped without finishing; its lease lapsed",
+        )
+        with suppress(_ConditionError):  # it came back and has closed itself
+            self._save(abandoned, ConditionExpression="#status = :running")
 
     # --- scopes ---
 
     def put_scope(self, scope: ScopeRecord, *, newest: bool) -> None:
-        """Store a scope's state in its run and, if `newest`, as the last word on that scope: a
-        run that looked for chosen instances only says nothing of the scope's others."""
+        """Store a scope's state in its run and, if `newest` and no newer run has said more, as the
+        last word on that scope: a run that looked for chosen instances only says nothing of the
+        scope's others."""
         item = to_item(_SCOPE, scope)
         place = f"{scope.account_id}#{scope.region}"
         self._put(item | {"pk": f"RUN#{scope.run_id}", "sk": f"SCOPE#{place}"})
-        if newest:
-            self._put(item | {"pk": _SCOPES, "sk": place})
+        if not newest:
+            return
+        with suppress(_ConditionError), aws_errors(), _conditions():
+            self._table.put_item(
+                Item=item | {"pk": _SCOPES, "sk": place},
+                ConditionExpression=UNLESS_NEWER,
+                ExpressionAttributeValues={":run": scope.run_id},
+            )
 
     def scopes(self, run_id: str) -> list[ScopeRecord]:
         """The scopes of one run, by account and region."""
@@ -149,29 +172,6 @@ class RunStore:
         return list(self._query(_SCOPE, _SCOPES))
 
     # --- hosts ---
-
-    def put_host(self, host: HostRecord) -> None:
-        """Store the newest answer to "was this host scanned?", unless a newer run has one."""
-        with aws_errors():
-            try:
-                self._table.put_item(
-                    Item=host_item(host),
-                    ConditionExpression=UNLESS_NEWER,
-                    ExpressionAttributeValues={":run": host.run_id},
-                )
-            except ClientError as error:
-                if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
-                    raise
-
-    def put_unscanned(self, host: HostRecord, *, keep_coverage: bool = False) -> None:
-        """Store, in its run, a host that was not scanned, and why.
-
-        `keep_coverage` leaves the host's newest coverage as it was: a run that did not get to a
-        host says nothing new about it.
-        """
-        self._put(unscanned_item(host))
-        if not keep_coverage:
-            self.put_host(host)
 
     def host_records(self, account_ids: Iterable[str]) -> Iterator[HostRecord]:
         """The newest record of every host of these accounts."""
@@ -186,6 +186,12 @@ class RunStore:
     def unscanned_hosts(self, run_id: str) -> list[HostRecord]:
         """The hosts that one run listed but did not scan, each with the reason."""
         return list(self._query(_HOST, f"RUN#{run_id}", "HOST#"))
+
+    def clear_unscanned(self, host: HostRecord) -> None:
+        """Take a host off the list of those that its run did not scan."""
+        item = unscanned_item(host)
+        with aws_errors():
+            self._table.delete_item(Key={"pk": item["pk"], "sk": item["sk"]})
 
     # --- changes ---
 
@@ -253,6 +259,21 @@ class RunStore:
 
     def _decode(self, adapter: TypeAdapter[Record], item: dict[str, Any]) -> Record:
         return from_item(adapter, item, f"{self._name} {item['pk']} {item['sk']}")
+
+
+class _ConditionError(Exception):
+    """The condition of a write did not hold."""
+
+
+@contextmanager
+def _conditions() -> Iterator[None]:
+    """Raise a failed condition inside as `_ConditionError`, all else as it is."""
+    try:
+        yield
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
+            raise
+        raise _ConditionError from error
 
 
 def _run_key(run_id: str) -> dict[str, str]:

@@ -1,4 +1,5 @@
-"""One host's result, written whole: its databases, its changes and its coverage in one transaction.
+"""One host's result, written whole: its databases, its changes and its coverage in one transaction;
+and the coverage of hosts without a result, a hundred items a transaction.
 
 A crash leaves a host either as it was or as it is now. Each item is guarded by its run's id (ids
 sort by time), so an older run never overwrites a newer one, and writing the same result again, or
@@ -93,7 +94,27 @@ class HostWriter:
         for units in _chunks(self._units(result)):
             self._write_chunk(units)
 
+    def write_coverage(
+        self, hosts: Iterable[HostRecord], *, in_run: bool = True, newest: bool = True
+    ) -> None:
+        """Store why `hosts` were not scanned: `in_run`, in the list of their run; `newest`, as the
+        newest answer to "was this host scanned?", unless a newer run has one.
+
+        In transactions, since BatchWriteItem knows no conditions. Raises AwsError.
+        """
+        for units in _chunks(self._coverage_units(hosts, in_run=in_run, newest=newest)):
+            self._write_chunk(units)
+
     # --- what to write ---
+
+    def _coverage_units(
+        self, hosts: Iterable[HostRecord], *, in_run: bool, newest: bool
+    ) -> Iterator[_Unit]:
+        for host in hosts:
+            if in_run:
+                yield _Unit(self._put(self._runs, unscanned_item(host)))
+            if newest:
+                yield _Unit(self._put(self._runs, host_item(host), host.run_id))
 
     def _units(self, result: HostResult) -> Iterator[_Unit]:
         databases = [record for record in result.changes.puts if record.is_database]

@@ -1,4 +1,4 @@
-"""`replay`: bring in the results that DynamoDB did not take."""
+"""`replay`: bring in what DynamoDB did not take."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from discovery.text import printable
 @click.command()
 @click.pass_context
 def replay(ctx: click.Context) -> None:
-    """Store results that DynamoDB did not take before.
+    """Store what DynamoDB did not take of earlier runs: results, and the records of the runs.
 
     Reads the folder DISCOVERY_SPOOL_DIR and the queue DISCOVERY_DLQ_URL. What is stored is removed
-    from there. A result never overwrites what a newer run has found; repeating does no harm.
+    from there. Nothing overwrites what a newer run has found; repeating does no harm.
 
-    Exit codes: 0 nothing is left; 3 some results could not be stored and are kept.
+    Exit codes: 0 nothing is left; 3 something could not be stored and is kept.
 
     \b
     Example:
       python -m discovery replay
     """
     from discovery.aws.session import Aws
-    from discovery.aws.store import HostWriter
+    from discovery.entries import EntryWriter
     from discovery.spool import Spool
 
     aws = Aws(load_settings())
-    done = Spool(aws).replay(HostWriter(aws))
+    done = Spool(aws).replay(EntryWriter(aws))
     click.echo(f"{done.written:,} stored, {len(done.problems):,} kept")
     for problem in done.problems:
         click.echo(f"error: {printable(problem, 500)}", err=True)

@@ -56,7 +56,8 @@ def scan(
     Ctrl-C cancels the run: what was found until then is kept.
 
     Exit codes: 0 every account and region was scanned (single hosts may have failed); 3 some
-    could not be, or the deadline came first; 2 wrong usage or configuration; 130 cancelled.
+    could not be, the deadline came first, or DynamoDB did not take all; 2 wrong usage or
+    configuration; 130 cancelled.
 
     \b
     Examples:
@@ -94,7 +95,7 @@ def exit_code(run: RunRecord) -> int:
     """0 when every scope was listed, commanded and heard; failed hosts are results."""
     if run.status is RunStatus.CANCELLED:
         return EXIT_INTERRUPTED
-    incomplete = run.scopes_failed or run.cut_short or run.status is RunStatus.FAILED
+    incomplete = run.scopes_failed or run.cut_short or run.kept or run.status is RunStatus.FAILED
     return EXIT_FAILED if incomplete else 0
 
 
@@ -143,6 +144,12 @@ def _summary(run: RunRecord, progress: Progress) -> str:
     lines += [f"  {name:<10} {text}" for name, text in rows.items()]
     if run.cut_short:
         lines += ["", f"The deadline came first. To complete it: scan --resume {run.run_id}"]
+    if run.kept:
+        lines += [
+            "",
+            f"DynamoDB did not take {run.kept:,} entries; they are kept. When it answers again: "
+            f"replay, then scan --resume {run.run_id}",
+        ]
     return "\n".join(lines + _failure_lines(progress))
 
 
