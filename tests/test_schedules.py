@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from unittest.mock import patch
 
 import pytest
@@ -17,12 +17,13 @@ from hypothesis import strategies as st
 
 from benchmarks.simulated_aws import Limits
 from discovery.aws import run_command
-from discovery.entries import ENTRY, HostLook, NotScanned
-from discovery.model import Coverage, DatabaseStatus, RunStatus
+from discovery.entries import HostLook, InFlight, NotScanned
+from discovery.model import Coverage, DatabaseRecord, DatabaseStatus, RunStatus
 from tests.world import Ended, Outage, Run, World
 
 SCHEDULES = int(os.environ.get("SCHEDULES", "250"))
 HOSTS = 12
+_PATIENCE = timedelta(seconds=180)
 
 _CALLS = st.integers(0, 45)
 _LIMITS = st.builds(
@@ -92,7 +93,6 @@ def test_nothing_known_is_lost_and_one_clean_run_converges(
     begun = world.clock.now()
     for step in steps:
         before = world.records()
-        world.ended.clear()
         if isinstance(step, Run):
             world.run(step)
         elif step == "change":
@@ -103,8 +103,14 @@ def test_nothing_known_is_lost_and_one_clean_run_converges(
             world.clock.sleep(step)
         now = world.records()
         assert before.keys() <= now.keys()
-        assert all(before[key].run_id <= now[key].run_id for key in before)
+        for key, record in before.items():
+            assert record.run_id <= now[key].run_id
+            assert _seen(record) <= _seen(now[key])
+            if not (isinstance(step, Run) and (step.rivals or step.replay)):
+                returned = record.status is DatabaseStatus.GONE
+                assert returned or record.first_seen == now[key].first_seen
         _assert_no_false_record(world, begun)
+        _assert_nothing_in_flight_is_lost(world)
         for ended in world.ended:
             _assert_accounted_for(world, ended)
         world.clock.sleep(1)
@@ -115,16 +121,22 @@ def test_nothing_known_is_lost_and_one_clean_run_converges(
     assert vanished.items() <= world.records().items()
     world.replay()
     _assert_converged(world)
+    assert RunStatus.RUNNING not in {run.status for run in world.runs.recent_runs()}
+
+
+def _seen(record: DatabaseRecord) -> datetime:
+    assert record.last_seen
+    return record.last_seen
 
 
 def _assert_no_false_record(world: World, begun: datetime) -> None:
     """What is called gone was away, and what is not was there, when its host was looked at."""
     for (instance, db_id), record in world.records().items():
-        assert record.last_seen
+        seen = _seen(record)
         if record.status is DatabaseStatus.GONE:
             assert record.gone_at
-            assert False in world.had(instance, db_id, record.last_seen, record.gone_at)
-        assert True in world.had(instance, db_id, begun, record.last_seen)
+            assert False in world.had(instance, db_id, seen, record.gone_at)
+        assert True in world.had(instance, db_id, begun, seen)
 
 
 def _assert_accounted_for(world: World, ended: Ended) -> None:
@@ -137,20 +149,48 @@ def _assert_accounted_for(world: World, ended: Ended) -> None:
         if one.run_id >= (ended.resumed or run_id)
     }
     kept = set()
-    for body, _ in world.queue.values():
-        entry = ENTRY.validate_json(body)
+    for entry in world.kept():
         if isinstance(entry, HostLook):
             kept.add((entry.host.account_id, entry.host.instance_id))
         elif isinstance(entry, NotScanned):
             kept |= {(one.account_id, one.instance_id) for one in entry.hosts}
     assert ended.listed - reasons - results - kept == set()
     if not ended.record.kept:
-        assert kept_of(world, run_id) == 0
+        assert run_id not in {entry.run_id for entry in world.kept()}
 
 
-def kept_of(world: World, run_id: str) -> int:
-    """How many entries of a run are kept."""
-    return sum(ENTRY.validate_json(body).run_id == run_id for body, _ in world.queue.values())
+def _assert_nothing_in_flight_is_lost(world: World) -> None:
+    """Each host of a command has a result of the run that sent it or a newer one, or the command is
+    on record, or one of the two is kept; but for a command of a process that died as it sent it,
+    of a run that was cancelled, and one so old that its hosts are asked again."""
+    covered = {one.instance_id: one for one in world.runs.host_records(world.settings.accounts)}
+    kept = world.kept()
+    looks = {(one.run_id, one.host.instance_id) for one in kept if isinstance(one, HostLook)}
+    on_record = {
+        (one.command_id, instance)
+        for run_id in set(world.sent_by.values())
+        for one in world.runs.outstanding(run_id)
+        for instance in one.instance_ids
+    } | {
+        (one.command.command_id, instance)
+        for one in kept
+        if isinstance(one, InFlight)
+        for instance in one.command.instance_ids
+    }
+    for command_id, run_id in world.sent_by.items():
+        run = world.runs.run(run_id)
+        if command_id not in world.recorded or (run and run.cancel_requested):
+            continue
+        for instance, answer in world.commands[command_id].items():
+            if world.clock.now() - answer.sent > _PATIENCE:
+                continue
+            stored = covered.get(instance)
+            assert (
+                answer.is_cancelled
+                or (command_id, instance) in on_record
+                or (run_id, instance) in looks
+                or (stored and stored.run_id >= run_id)
+            )
 
 
 def _assert_clean_run_converges(world: World) -> None:

@@ -20,10 +20,10 @@ from benchmarks.simulated_aws import Limits, SimulatedAws, VirtualClock, Virtual
 from benchmarks.simulated_tables import failure
 from discovery.aws.inventory import Inventory
 from discovery.aws.runs import RunStore
-from discovery.entries import EntryWriter
+from discovery.entries import ENTRY, Entry, EntryWriter
 from discovery.errors import AwsError, LeaseLostError, RunInProgressError
 from discovery.events import Event, ScopeListed
-from discovery.model import EVERYTHING, DatabaseRecord, RunRecord, Scope
+from discovery.model import EVERYTHING, DatabaseRecord, RunRecord
 from discovery.runner import DiscoveryRun
 from discovery.spool import Spool
 
@@ -87,6 +87,10 @@ class World(SimulatedAws):
         self.inventory = Inventory(seam)
         self.history: defaultdict[str, list[tuple[datetime, dict[str, str]]]] = defaultdict(list)
         self.ended: list[Ended] = []
+        self.sent_by: dict[str, str] = {}
+        """Command -> the run that sent it."""
+        self.recorded: set[str] = set()
+        """Commands that were put on record, or kept for it: the process may have died before."""
         self._process: _Process | None = None
         for instance in self.instances():
             self._set(instance, {"mysql-3306": "8.0.35"})
@@ -129,6 +133,12 @@ class World(SimulatedAws):
         self.reports[instance] = _report(databases)
 
     # --- processes ---
+
+    def spend(self, account_id: str, api: str) -> None:
+        """A call to EC2 or Systems Manager; who sends a command is noted."""
+        super().spend(account_id, api)
+        if api == "ssm:SendCommand" and self._process and self._process.run_id:
+            self.sent_by[f"command-{len(self.commands)}"] = self._process.run_id
 
     def run(self, step: Run) -> RunRecord | None:
         """One process that runs a discovery; its record, None when it died or was refused."""
@@ -201,7 +211,21 @@ class World(SimulatedAws):
 
     def store(self, operation: str, apply: Callable[[], Result]) -> Result:
         """A call to DynamoDB or to the queue meets what its process is to meet."""
-        return self._process.call(operation, apply) if self._process else apply()
+        if self._process is None:
+            return apply()
+        try:
+            return self._process.call(operation, apply)
+        finally:
+            if operation in ("PutItem", "SendMessage"):
+                self._note_recorded(f"command-{len(self.commands) - 1}")
+
+    def _note_recorded(self, command_id: str) -> None:
+        stored = self.table(self.settings.runs_table).items[f"RUN#{self.sent_by.get(command_id)}"]
+        kept = (body for body, _ in self.queue.values())
+        if any(key.endswith(f"#{command_id}") for key in stored) or any(
+            f'"{command_id}"' in body for body in kept
+        ):
+            self.recorded.add(command_id)
 
     # --- what is known ---
 
@@ -224,9 +248,9 @@ class World(SimulatedAws):
             if begun <= until and end >= since
         }
 
-    def scopes(self) -> list[Scope]:
-        """All scopes."""
-        return [Scope(account, self.settings.scan_regions[0]) for account in self.hosts]
+    def kept(self) -> list[Entry]:
+        """What waits to be replayed."""
+        return [ENTRY.validate_json(body) for body, _ in self.queue.values()]
 
 
 class _Process:
