@@ -220,6 +220,11 @@ class Answer:
     seconds: float
     output: str
 
+    @property
+    def is_cancelled(self) -> bool:
+        """Whether the command was cancelled before the host had answered."""
+        return self.seconds == _CANCELLED
+
 
 @dataclass(slots=True)
 class _Client:
@@ -324,7 +329,7 @@ class _Client:
             "RequestedDateTime": stored.sent,
             "Status": "InProgress",
         }
-        if stored.seconds == _CANCELLED:
+        if stored.is_cancelled:
             answer["Status"] = "Cancelled"
         elif done <= self.aws.clock.now():
             answer["Status"] = "Success" if in_time else "TimedOut"

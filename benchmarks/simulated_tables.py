@@ -85,14 +85,12 @@ class Table:
     # --- what boto3 has ---
 
     def put_item(self, Item: Item, **more: Any) -> dict[str, Any]:  # noqa: N803 - boto3's names
-        """Put an item if the condition holds; the old one when asked for."""
+        """Put an item if the condition holds."""
 
         def apply() -> dict[str, Any]:
-            old = self._item(Item)
             self._check(Item, more, "PutItem")
             self.put(Item)
-            wanted = old and more.get("ReturnValues") == "ALL_OLD"
-            return {"Attributes": old} if wanted else {}
+            return {}
 
         return self._call("PutItem", apply)
 

@@ -58,9 +58,10 @@ class ScopeCommands:
             now = self._clock.monotonic()
             sent = now - (self._clock.now() - old.sent_at).total_seconds()
             command = _Command(old, dict(mine), sent, now)
-            if mine and self._look_at(command):
+            cancelled: set[str] = set()
+            if mine and self._look_at(command, cancelled):
                 continue  # it may be readable for the next run; here its hosts are sent to again
-            for instance_id in mine:
+            for instance_id in mine.keys() - cancelled:
                 if instance_id not in command.waiting or now - sent < self._patience:
                     del targets[instance_id]
             if now - sent < self._patience and command.waiting:
@@ -187,8 +188,11 @@ class ScopeCommands:
         self._context.ledger.write(InFlight(left))
         self._results.leave_unreached(command.waiting.values())
 
-    def _look_at(self, command: _Command) -> AwsError | None:
-        """Store what has finished; why the command could not be looked at, or None."""
+    def _look_at(self, command: _Command, cancelled: set[str] | None = None) -> AwsError | None:
+        """Store what has finished; why the command could not be looked at, or None.
+
+        With `cancelled`, hosts whose part was cancelled are not stored but added to it.
+        """
         try:
             answers = run_command.list_invocations(
                 self._context.aws, self._scope, command.outstanding.command_id
@@ -200,6 +204,9 @@ class ScopeCommands:
         for answer in answers:
             if answer.is_done and answer.instance_id in command.waiting:
                 host = command.waiting.pop(answer.instance_id)
+                if cancelled is not None and answer.is_cancelled:
+                    cancelled.add(host.instance_id)
+                    continue
                 if is_own and answer.seconds is not None and not answer.failure:
                     self._context.looks.saw(answer.seconds)
                 self._results.store(
@@ -231,9 +238,10 @@ class ScopeCommands:
             except AwsError as error:
                 command_id = command.outstanding.command_id
                 _log.warning("%s: could not cancel %s: %s", self._scope, command_id, error)
-            self._look_at(command)
+            unread = self._look_at(command)
             self._results.leave_unreached(command.waiting.values())
-            self._context.ledger.clear(command.outstanding)
+            if not unread:
+                self._context.ledger.clear(command.outstanding)
 
     def leave(self) -> None:
         """Another run has taken over: it collects what is in flight."""

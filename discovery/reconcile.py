@@ -8,8 +8,8 @@ A look brings a report or a failure.
   nothing is concluded about what it does not name. The placeholder stands only while the host has
   no database that is not gone.
 
-A host on which a newer run has reported is left alone (run ids sort by time); a newer run's failure
-does not stand in the way of what an older one saw and could store only later.
+A host on which a newer run, or a later look, has reported is left alone (run ids sort by time); a
+newer run's failure does not stand in the way of what an older one saw and could store only later.
 
 **Unknown is not a change.** A version, data directory or size that this look could not determine
 keeps its last known value, and its evidence says `last known from <time>: <how it was found>`,
@@ -102,7 +102,7 @@ def reconcile_host(
         for record in known
         if (record.account_id, record.instance_id) == (host.account_id, host.instance_id)
     }
-    if any(record.run_id > run_id and not _is_failure(record) for record in held.values()):
+    if any(_is_newer(record, run_id, now) for record in held.values()):
         return HostChanges((), (), ())
     if outcome.failure is not None:
         return _failed(look, held, outcome.failure)
@@ -218,8 +218,11 @@ def _scanned(
     return HostChanges(tuple(puts), (), tuple(changes))
 
 
-def _is_failure(record: DatabaseRecord) -> bool:
-    return not record.is_database and record.discovery_status is DiscoveryStatus.FAILED
+def _is_newer(record: DatabaseRecord, run_id: str, now: datetime) -> bool:
+    """Whether a newer run, or a look after `now`, has reported what `record` says."""
+    if not record.is_database and record.discovery_status is DiscoveryStatus.FAILED:
+        return False
+    return record.run_id > run_id or (record.last_seen is not None and record.last_seen > now)
 
 
 def _is_gone(record: DatabaseRecord) -> bool:

@@ -174,10 +174,10 @@ class DiscoveryRun:
             scopes_total=len(scopes),
         )
         lease = Lease(aws, run.run_id, run.holder, now=clock.now)
-        lapsed = lease.acquire()
+        lease.acquire()
         try:
-            if lapsed:
-                runs.abandon(lapsed, now)
+            for other in runs.recent_runs():  # who holds the lease is the only one that runs
+                runs.abandon(other, now)
             runs.create_run(run)
         except AwsError:
             with suppress(AwsError):  # it lapses by itself

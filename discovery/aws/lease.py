@@ -31,8 +31,8 @@ class Lease:
         self._holder = holder
         self._now = now
 
-    def acquire(self) -> str | None:
-        """Take the lease; the id of the run whose lapsed lease was taken over, or None.
+    def acquire(self) -> None:
+        """Take the lease, also one that has lapsed.
 
         Raises RunInProgressError with the holder when another run's lease is alive.
         """
@@ -46,11 +46,10 @@ class Lease:
         }
         with aws_errors():
             try:
-                answer = self._table.put_item(
+                self._table.put_item(
                     Item=item,
                     ConditionExpression="attribute_not_exists(pk) OR expires_ms < :now",
                     ExpressionAttributeValues={":now": _milliseconds(now)},
-                    ReturnValues="ALL_OLD",
                 )
             except ClientError as error:
                 if not _condition_failed(error):
@@ -59,8 +58,6 @@ class Lease:
                 raise RunInProgressError(
                     held["holder"], held["run_id"], datetime.fromisoformat(held["since"])
                 ) from error
-        lapsed: str | None = answer.get("Attributes", {}).get("run_id")
-        return lapsed
 
     def renew(self) -> None:
         """Hold it for another `lease_seconds`. Raises LeaseLostError when it is another run's."""

@@ -59,6 +59,11 @@ class Invocation:
         return self.status not in _WAITING
 
     @property
+    def is_cancelled(self) -> bool:
+        """Whether it ended because somebody cancelled the command."""
+        return self.status == "Cancelled"
+
+    @property
     def seconds(self) -> float | None:
         """From sending to the end of the probe's step, where Systems Manager says so."""
         if self.requested_at and self.finished_at:
@@ -82,7 +87,7 @@ class Invocation:
             return FailureKind.TERMINATED
         if self.status == "TimedOut" or details == "ExecutionTimedOut":
             return FailureKind.TIMED_OUT
-        if self.status == "Cancelled":
+        if self.is_cancelled:
             return FailureKind.CANCELLED
         if self.failed_step == DOWNLOAD_STEP:
             return FailureKind.PROBE_DOWNLOAD

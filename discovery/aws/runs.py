@@ -131,10 +131,9 @@ class RunStore:
         except _ConditionError as error:
             raise NotFoundError(f"run {run_id!r} does not exist") from error
 
-    def abandon(self, run_id: str, now: datetime) -> None:
-        """Close the record of a run whose holder died: its lease lapsed and was taken over."""
-        run = self.run(run_id)
-        if run is None or run.status is not RunStatus.RUNNING:
+    def abandon(self, run: RunRecord, now: datetime) -> None:
+        """Close the record of a run that is on record as running and has lost its lease."""
+        if run.status is not RunStatus.RUNNING:
             return
         abandoned = replace(
             run,
