@@ -23,7 +23,7 @@ from typing import Any
 if __package__ in (None, ""):  # run as a file: this folder must not shadow the product's package
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from discovery import commands, results
+from discovery import commands, entries
 from discovery.aws import hosts, run_command
 from discovery.aws.inventory import Inventory
 from discovery.aws.runs import RunStore
@@ -45,12 +45,11 @@ PARTS: Mapping[str, tuple[tuple[Any, str], ...]] = {
         (Aws, "spoke"),
     ),
     "parse": ((commands, "parse_report"),),
-    "reconcile": ((results, "reconcile_host"),),
+    "reconcile": ((entries, "reconcile_host"),),
     "store: hosts": ((HostWriter, "write"),),
     "store: known records": ((Inventory, "account_records"), (RunStore, "scope_hosts")),
     "store: bookkeeping": (
         (RunStore, "put_scope"),
-        (RunStore, "put_unscanned"),
         (RunStore, "put_outstanding"),
         (RunStore, "clear_outstanding"),
         (RunStore, "save_progress"),

@@ -15,7 +15,7 @@ from discovery.errors import AwsError, FailureKind, ReportError
 from discovery.events import BatchSent
 from discovery.model import Coverage, Failure, Host, HostReport, OutstandingCommand, Scope
 from discovery.report import parse_report
-from discovery.results import ScopeResults
+from discovery.results import Answer, ScopeResults
 
 _log = logging.getLogger(__name__)
 
@@ -110,7 +110,8 @@ class ScopeCommands:
                 return
             for host in batch:
                 if host.instance_id in refused:
-                    self._results.store(host, Failure(FailureKind.UNDELIVERABLE, str(error)[:500]))
+                    failure = Failure(FailureKind.UNDELIVERABLE, str(error)[:500])
+                    self._results.store([(host, failure, None)])
             rest = [host for host in batch if host.instance_id not in refused]
             if rest:
                 self._send_batch(document, rest)
@@ -177,9 +178,8 @@ class ScopeCommands:
         return command.sent + self._context.looks.after(elapsed, hosts, waiting)
 
     def _give_up(self, command: _Command) -> None:
-        for host in command.waiting.values():
-            message = f"no answer within {self._patience:.0f} s"
-            self._results.store(host, Failure(FailureKind.TIMED_OUT, message))
+        failure = Failure(FailureKind.TIMED_OUT, f"no answer within {self._patience:.0f} s")
+        self._results.store((host, failure, None) for host in command.waiting.values())
         command.waiting.clear()
 
     def _leave_in_flight(self, command: _Command) -> None:
@@ -201,6 +201,7 @@ class ScopeCommands:
             _log.warning("%s: %s: %s", self._scope, command.outstanding.command_id, error)
             return error  # the next look may succeed; patience ends a refusal that lasts
         is_own = command.outstanding.run_id == self._context.run_id
+        done: list[Answer] = []
         for answer in answers:
             if answer.is_done and answer.instance_id in command.waiting:
                 host = command.waiting.pop(answer.instance_id)
@@ -209,9 +210,8 @@ class ScopeCommands:
                     continue
                 if is_own and answer.seconds is not None and not answer.failure:
                     self._context.looks.saw(answer.seconds)
-                self._results.store(
-                    host, self._read(answer), None if is_own else answer.finished_at
-                )
+                done.append((host, self._read(answer), None if is_own else answer.finished_at))
+        self._results.store(done)
         return None
 
     def _read(self, answer: Invocation) -> HostReport | Failure:

@@ -7,7 +7,7 @@ has written. That is what makes it safe to keep one for as long as DynamoDB does
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Literal
@@ -129,7 +129,7 @@ class EntryWriter:
         """Store `entry`; what it changed in the inventory. Raises AwsError."""
         match entry:
             case HostLook():
-                return self._write_look(entry)
+                return self.write_looks([entry])[0]
             case NotScanned():
                 self._hosts.write_coverage(entry.hosts, in_run=entry.in_run, newest=entry.newest)
             case ScopeEnd():
@@ -146,7 +146,14 @@ class EntryWriter:
         if isinstance(entry, HostLook) and isinstance(entry.result, HostReport):
             self._runs.clear_unscanned(entry.coverage)  # its run had to say that it was not stored
 
-    def _write_look(self, look: HostLook) -> HostChanges:
+    def write_looks(self, looks: Sequence[HostLook]) -> list[HostChanges]:
+        """Store `looks`, few transactions for many; what each changed in the inventory. Raises
+        AwsError; some of them may be stored then, and storing them again does no harm."""
+        results = [self._result(look) for look in looks]
+        self._hosts.write(*results)
+        return [result.changes for result in results]
+
+    def _result(self, look: HostLook) -> HostResult:
         host, result, settings = look.host, look.result, self._settings
         failure = result if isinstance(result, Failure) else None
         report = result if isinstance(result, HostReport) else None
@@ -160,8 +167,7 @@ class EntryWriter:
             growth_percent=settings.growth_percent,
         )
         unscanned = look.coverage if failure else None
-        self._hosts.write(HostResult(look.run_id, changes, look.coverage, unscanned))
-        return changes
+        return HostResult(look.run_id, changes, look.coverage, unscanned)
 
     def _known_records(self, host: Host) -> Iterable[DatabaseRecord]:
         if self._known:

@@ -8,13 +8,13 @@ client's own retries.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import Lock
 
 from discovery.aws.runs import RunStore
-from discovery.entries import Entry, EntryWriter
+from discovery.entries import Entry, EntryWriter, HostLook
 from discovery.errors import AwsError, FailureKind
 from discovery.model import HostRecord, OutstandingCommand, Scope
 from discovery.reconcile import HostChanges
@@ -25,6 +25,8 @@ _log = logging.getLogger(__name__)
 
 _OF_THE_ITEM = frozenset({"ValidationException", "TransactionCanceledException"})
 """Codes of a refusal that says something of what was written, nothing of DynamoDB."""
+_LOOKS_AT_ONCE = 25
+"""Hosts whose results are written together: with a database or two each, one transaction."""
 _PASSING = frozenset({FailureKind.AWS_UNAVAILABLE, FailureKind.THROTTLED})
 _REST = 5.0
 """Rest for so many times as long as the failed try took ..."""
@@ -62,6 +64,22 @@ class Ledger:
                 return self._writer.write(entry)
         except AwsError as error:
             return self._keep(entry, error)
+
+    def write_looks(self, looks: Sequence[HostLook]) -> list[HostChanges | Kept]:
+        """`write` for each of `looks`, a transaction for many. One that DynamoDB finds wrong costs
+        the others nothing."""
+        written: list[HostChanges | Kept] = []
+        for start in range(0, len(looks), _LOOKS_AT_ONCE):
+            some = looks[start : start + _LOOKS_AT_ONCE]
+            try:
+                with self._trying():
+                    written += self._writer.write_looks(some)
+            except AwsError as error:
+                if error.code in _OF_THE_ITEM and len(some) > 1:
+                    written += map(self.write, some)
+                else:
+                    written += [self._keep(look, error) for look in some]
+        return written
 
     def note(self, entry: Entry) -> None:
         """Store `entry` if DynamoDB takes it: one that is of no use later."""

@@ -22,10 +22,14 @@ from discovery.model import (
     ScopeRecord,
     ScopeStatus,
 )
-from discovery.reconcile import environment_of
+from discovery.reconcile import HostChanges, environment_of
 
 _COVERAGE_ENTRY = 100
 """Hosts an entry, so that an entry fits an SQS message of 256 KiB."""
+
+
+Answer = tuple[Host, HostReport | Failure, datetime | None]
+"""A host, what it answered, and when, if that was not just now."""
 
 
 class ScopeResults:
@@ -47,32 +51,38 @@ class ScopeResults:
         """Read the coverage that earlier runs left. Raises AwsError."""
         self.previous = self._context.ledger.coverage(self._scope)
 
-    def store(
-        self, host: Host, result: HostReport | Failure, seen_at: datetime | None = None
-    ) -> None:
-        """Write one host's result, or keep it; `seen_at`, when it is not from just now."""
-        if isinstance(result, Failure) and result.kind is FailureKind.CANCELLED:
-            self.leave_unreached([host])
-            return
-        seen_at = seen_at or self._clock.now()
+    def store(self, answers: Iterable[Answer]) -> None:
+        """Write the result of each host, or keep it."""
+        looks: list[HostLook] = []
+        for host, result, seen_at in answers:
+            if isinstance(result, Failure) and result.kind is FailureKind.CANCELLED:
+                self.leave_unreached([host])
+            else:
+                looks.append(self._look(host, result, seen_at or self._clock.now()))
+        for look, written in zip(looks, self._context.ledger.write_looks(looks), strict=True):
+            self._count(look, written)
+
+    def _look(self, host: Host, result: HostReport | Failure, seen_at: datetime) -> HostLook:
         if isinstance(result, Failure):
-            failure, found, coverage = result, 0, self._failed_record(host, result)
-        else:
-            failure, found = None, len(result.databases)
-            coverage = self._scanned_record(host, result, seen_at)
-        written = self._context.ledger.write(HostLook(host, result, seen_at, coverage))
+            return HostLook(host, result, seen_at, self._failed_record(host, result))
+        return HostLook(host, result, seen_at, self._scanned_record(host, result, seen_at))
+
+    def _count(self, look: HostLook, written: HostChanges | Kept) -> None:
+        """Count a host that is done and tell of it."""
+        failure = look.result if isinstance(look.result, Failure) else None
         if isinstance(written, Kept):
-            failure, written = self._not_stored(host, written), NO_CHANGES
+            failure, written = self._not_stored(look.host, written), NO_CHANGES
         if failure:
             self.record = replace(self.record, hosts_failed=self.record.hosts_failed + 1)
-            self._context.emit(HostDone(host, 0, (), failure))
+            self._context.emit(HostDone(look.host, 0, (), failure))
             return
+        found = look.coverage.databases or 0
         self.record = replace(
             self.record,
             hosts_scanned=self.record.hosts_scanned + 1,
             databases=self.record.databases + found,
         )
-        self._context.emit(HostDone(host, found, written.changes))
+        self._context.emit(HostDone(look.host, found, written.changes))
 
     def _not_stored(self, host: Host, kept: Kept) -> Failure:
         """DynamoDB did not take the host's result: say so where that is possible. It is not kept:
@@ -165,5 +175,5 @@ class ScopeResults:
     def refuse(self, batch: Iterable[Host], error: AwsError) -> None:
         """No command could be sent: each host gets a failed record, and the scope the error."""
         self.note_error(error.kind, str(error))
-        for host in batch:
-            self.store(host, Failure(error.kind, str(error)[:500]))
+        failure = Failure(error.kind, str(error)[:500])
+        self.store((host, failure, None) for host in batch)

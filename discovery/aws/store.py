@@ -1,5 +1,5 @@
-"""One host's result, written whole: its databases, its changes and its coverage in one transaction;
-and the coverage of hosts without a result, a hundred items a transaction.
+"""Hosts' results, each written whole: its databases, its changes and its coverage in one
+transaction, which several hosts share; and the coverage of hosts without a result.
 
 A crash leaves a host either as it was or as it is now. Each item is guarded by its run's id (ids
 sort by time), so an older run never overwrites a newer one, and writing the same result again, or
@@ -16,6 +16,7 @@ import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -85,13 +86,14 @@ class HostWriter:
         self._client = aws.table(self._runs).meta.client
         self._sleep = sleep
 
-    def write(self, result: HostResult) -> None:
-        """Store `result`; what a newer run has written meanwhile stays.
+    def write(self, *results: HostResult) -> None:
+        """Store each of `results`; what a newer run has written meanwhile stays.
 
-        One transaction, unless a host has more than DynamoDB takes in one: then databases first,
-        each with its changes, and the coverage that says "scanned" last. Raises AwsError.
+        As many hosts a transaction as fit, and no host in two, unless one has more than DynamoDB
+        takes at once: then databases first, each with its changes, and the coverage that says
+        "scanned" last. Raises AwsError; hosts before the one that failed may be stored then.
         """
-        for units in _chunks(self._units(result)):
+        for units in _transactions(list(self._units(result)) for result in results):
             self._write_chunk(units)
 
     def write_coverage(
@@ -102,19 +104,17 @@ class HostWriter:
 
         In transactions, since BatchWriteItem knows no conditions. Raises AwsError.
         """
-        for units in _chunks(self._coverage_units(hosts, in_run=in_run, newest=newest)):
+        units_of = partial(self._coverage_units, in_run=in_run, newest=newest)
+        for units in _transactions(list(units_of(host)) for host in hosts):
             self._write_chunk(units)
 
     # --- what to write ---
 
-    def _coverage_units(
-        self, hosts: Iterable[HostRecord], *, in_run: bool, newest: bool
-    ) -> Iterator[_Unit]:
-        for host in hosts:
-            if in_run:
-                yield _Unit(self._put(self._runs, unscanned_item(host)))
-            if newest:
-                yield _Unit(self._put(self._runs, host_item(host), host.run_id))
+    def _coverage_units(self, host: HostRecord, *, in_run: bool, newest: bool) -> Iterator[_Unit]:
+        if in_run:
+            yield _Unit(self._put(self._runs, unscanned_item(host)))
+        if newest:
+            yield _Unit(self._put(self._runs, host_item(host), host.run_id))
 
     def _units(self, result: HostResult) -> Iterator[_Unit]:
         databases = [record for record in result.changes.puts if record.is_database]
@@ -209,19 +209,26 @@ def _still_due(units: Iterable[_Unit], refused: Sequence[bool]) -> Iterator[_Uni
             yield left
 
 
-def _chunks(units: Iterable[_Unit]) -> Iterator[list[_Unit]]:
-    """`units` in order, packed into transactions."""
-    chunk: list[_Unit] = []
+def _transactions(hosts: Iterable[list[_Unit]]) -> Iterator[list[_Unit]]:
+    """The units of each host, in order, packed into transactions; of a host in as few as fit."""
+    packed: list[_Unit] = []
     actions = size = 0
-    for unit in units:
-        unit_actions, unit_size = len(unit.actions), _size(unit)
-        if chunk and (actions + unit_actions > MAX_ACTIONS or size + unit_size > MAX_BYTES):
-            yield chunk
-            chunk, actions, size = [], 0, 0
-        chunk.append(unit)
-        actions, size = actions + unit_actions, size + unit_size
-    if chunk:
-        yield chunk
+    for units in hosts:
+        # A host is packed whole where that is possible, else unit by unit.
+        whole = _fits(sum(len(unit.actions) for unit in units), sum(map(_size, units)))
+        for block in [units] if whole else [[unit] for unit in units]:
+            more, larger = sum(len(unit.actions) for unit in block), sum(map(_size, block))
+            if packed and not _fits(actions + more, size + larger):
+                yield packed
+                packed, actions, size = [], 0, 0
+            packed = packed + block
+            actions, size = actions + more, size + larger
+    if packed:
+        yield packed
+
+
+def _fits(actions: int, size: int) -> bool:
+    return actions <= MAX_ACTIONS and size <= MAX_BYTES
 
 
 def _size(unit: _Unit) -> int:
