@@ -22,6 +22,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from discovery import artefacts
+from discovery.model import Usage
 from discovery.schedule import Clock, Schedule
 from discovery.settings import Settings
 
@@ -93,7 +94,7 @@ class SimulatedAws:
         self.settings = settings
         self.limits = limits
         self.clock = clock
-        self.calls = SimpleNamespace(snapshot=lambda: dict(self.counts))
+        self.calls = SimpleNamespace(usage=lambda: Usage(calls=dict(self.counts)))
         self.counts: Counter[str] = Counter()
         self.random = random.Random(seed)  # noqa: S311 - a simulation that repeats itself
         self.sent: Counter[str] = Counter()

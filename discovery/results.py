@@ -11,7 +11,8 @@ from datetime import datetime
 from discovery.aws.store import HostResult
 from discovery.context import RunContext
 from discovery.errors import AwsError, FailureKind
-from discovery.events import HostDone
+from discovery.events import HostDone, HostsLeft
+from discovery.logs import about
 from discovery.model import (
     Coverage,
     DatabaseStatus,
@@ -51,6 +52,10 @@ class ScopeResults:
         self, host: Host, result: HostReport | Failure, seen_at: datetime | None = None
     ) -> None:
         """Reconcile and write one host's result; `seen_at`, when it is not from just now."""
+        with about(instance_id=host.instance_id):
+            self._store(host, result, seen_at)
+
+    def _store(self, host: Host, result: HostReport | Failure, seen_at: datetime | None) -> None:
         if isinstance(result, Failure) and result.kind is FailureKind.CANCELLED:
             self.leave_unreached([host])
             return
@@ -88,11 +93,11 @@ class ScopeResults:
         except OSError as lost:
             where = f"and could not be kept: {lost}"
         failure = Failure(FailureKind.STORE_FAILED, f"{str(error)[:500]}; {where}")
-        _log.warning("%s %s: %s", self._scope, host.instance_id, failure.message)
+        _log.warning("not stored: %s", failure.message)
         try:
             self._context.runs.put_unscanned(self._failed_record(host, failure))
         except AwsError as again:
-            _log.warning("%s %s: coverage: %s", self._scope, host.instance_id, again)
+            _log.warning("nor its coverage: %s", again)
         return failure
 
     def _reconcile(
@@ -159,11 +164,14 @@ class ScopeResults:
 
     def leave_unreached(self, unreached: Iterable[Host]) -> None:
         """Store that the run did not get to these hosts; what is known of them stays."""
+        unreached = list(unreached)
         for host in unreached:
             self._context.runs.put_unscanned(
                 self._host_record(host, Coverage.NOT_REACHED),
                 keep_coverage=host.instance_id in self.previous,
             )
+        if unreached:
+            self._context.emit(HostsLeft(self._scope, len(unreached)))
 
     def _host_record(self, host: Host, coverage: Coverage) -> HostRecord:
         """The host's coverage as of now; when it was last scanned stays as it was known."""

@@ -25,7 +25,9 @@ from discovery.aws.session import Aws
 from discovery.aws.store import HostWriter
 from discovery.context import KnownRecords, RunContext
 from discovery.errors import AwsError, LeaseLostError, NotFoundError, RequestError
+from discovery.eventlog import log_event
 from discovery.events import Event, RunFinished, RunStarted, Watcher
+from discovery.logs import about
 from discovery.model import (
     EVERYTHING,
     OutstandingCommand,
@@ -192,7 +194,16 @@ class DiscoveryRun:
 
         Raises LeaseLostError when another run took over, AwsError when the tables fail.
         """
-        cancelled = cancelled or Flag()
+        with about(run_id=self.run_id):
+            return self._execute(watcher, cancelled or Flag(), deadline, schedule)
+
+    def _execute(
+        self,
+        watcher: Watcher | None,
+        cancelled: Flag,
+        deadline: datetime | None,
+        schedule: Schedule | None,
+    ) -> RunRecord:
         self._watcher = watcher
         try:
             self._emit(RunStarted(self._run))
@@ -200,11 +211,10 @@ class DiscoveryRun:
             with self._heartbeat(cancelled):
                 self._scan_all(context)
         except BaseException as error:
-            self._close(RunStatus.FAILED, str(error) or type(error).__name__)
+            self._end(RunStatus.FAILED, str(error) or type(error).__name__)
             raise
         self._run = replace(self._run, cut_short=context.cut_short.is_set())
-        self._close(final_status(self._run, cancelled=cancelled.is_set()))
-        self._emit(RunFinished(self._run))
+        self._end(final_status(self._run, cancelled=cancelled.is_set()))
         return self._run
 
     def _context(
@@ -267,9 +277,17 @@ class DiscoveryRun:
 
     def _emit(self, event: Event) -> None:
         with self._emitting:
-            self._run = advance(self._run, event)
+            self._run = advance(self._run, event, self._clock.now())
+            log_event(event)
             if self._watcher:
                 self._watcher(event)
+
+    def _end(self, status: RunStatus, error: str | None = None) -> None:
+        """Close the run and say so, also when its record could not be stored."""
+        try:
+            self._close(status, error)
+        finally:
+            self._emit(RunFinished(self._run))
 
     def _close(self, status: RunStatus, error: str | None = None) -> None:
         """Store the end of the run and give the lease back, in this order: a reader that sees no
@@ -283,9 +301,14 @@ class DiscoveryRun:
         self._lease.release()
 
     def _progress(self) -> RunRecord:
+        usage = self._aws.calls.usage()
         return replace(
             self._run,
-            api_calls=self._aws.calls.snapshot(),
+            api_calls=usage.calls,
+            throttled_calls=usage.throttled,
+            retries=usage.retries,
+            read_units=usage.read_units,
+            write_units=usage.write_units,
             answer_seconds=self._looks.learned,
         )
 
@@ -301,6 +324,10 @@ class DiscoveryRun:
         lost: list[LeaseLostError] = []
 
         def beat() -> None:
+            with about(run_id=self.run_id):
+                keep_beating()
+
+        def keep_beating() -> None:
             seconds = self._aws.settings.lease_seconds / 3
             renew_at = time.monotonic() + seconds
             while not done.wait(min(_PROGRESS_SECONDS, seconds)):
@@ -317,7 +344,7 @@ class DiscoveryRun:
                     cancelled.set()
                     return
                 except AwsError as error:
-                    _log.warning("run %s: heartbeat: %s", self.run_id, error)
+                    _log.warning("heartbeat: %s", error)
 
         thread = Thread(target=beat, name="heartbeat", daemon=True)
         thread.start()

@@ -249,11 +249,11 @@ def test_a_host_is_written_in_one_call(aws: Aws) -> None:
     runs = RunStore(aws)
     HostWriter(aws).write(a_result(EARLIER, failed=True))
     assert [one.coverage for one in runs.unscanned_hosts(EARLIER)] == [Coverage.FAILED]
-    before = aws.calls.snapshot()["dynamodb:TransactWriteItems"]
+    before = aws.calls.usage().calls["dynamodb:TransactWriteItems"]
     good = a_result(LATER, databases=2)
     placeholder = a_record(db_id="none", run_id=EARLIER)
     HostWriter(aws).write(replace(good, changes=replace(good.changes, deletes=(placeholder,))))
-    assert aws.calls.snapshot()["dynamodb:TransactWriteItems"] == before + 1
+    assert aws.calls.usage().calls["dynamodb:TransactWriteItems"] == before + 1
     found = [one.db_id for one in Inventory(aws).account_records("111111111111")]
     assert found == ["mysql-3306", "mysql-3307"]
     assert runs.changes(LATER) == list(good.changes.changes)
@@ -287,7 +287,7 @@ def test_a_host_beyond_one_transaction_is_split(aws: Aws, request: pytest.Fixtur
     if "dynamodb-local" in request.node.name:
         pytest.skip("this engine is of 2020 and takes 10 actions a transaction, DynamoDB 100")
     HostWriter(aws).write(a_result(LATER, databases=80))
-    assert aws.calls.snapshot()["dynamodb:TransactWriteItems"] == 2
+    assert aws.calls.usage().calls["dynamodb:TransactWriteItems"] == 2
     assert len(list(Inventory(aws).all_records())) == 80
     assert len(RunStore(aws).changes(LATER)) == 80
     assert len(list(RunStore(aws).host_records(["111111111111"]))) == 1

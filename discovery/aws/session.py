@@ -14,7 +14,8 @@ from botocore.credentials import AssumeRoleCredentialFetcher, DeferredRefreshabl
 from botocore.loaders import Loader, create_loader
 
 from discovery import artefacts
-from discovery.aws.calls import CallCounter, aws_errors
+from discovery.aws.calls import aws_errors
+from discovery.aws.usage import CallCounter
 from discovery.errors import AwsError
 from discovery.settings import Settings
 
