@@ -21,6 +21,7 @@ PLACES = ("run_id", "account_id", "region", "instance_id")
 """The fields that `about` takes: named as in the records."""
 
 _MESSAGE_CHARACTERS = 2_000
+_VALUE_CHARACTERS = 500
 _TRACE_CHARACTERS = 8_000
 _OF_EVERY_RECORD = {*vars(logging.makeLogRecord({})), "message", "asctime"}
 _place: ContextVar[Mapping[str, str]] = ContextVar("place", default=MappingProxyType({}))
@@ -37,7 +38,7 @@ def about(**places: str) -> Iterator[None]:
 
 
 class Placed(logging.Filter):
-    """For handlers: gives every record its places, as attributes, and a bounded message."""
+    """For handlers: gives every record its places, as attributes, and bounds what it holds."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Complete `record`; every record passes."""
@@ -46,6 +47,9 @@ class Placed(logging.Filter):
                 setattr(record, name, value)
         record.msg = printable(record.getMessage(), _MESSAGE_CHARACTERS)
         record.args = None
+        for name, value in _extra(record).items():
+            if isinstance(value, str):
+                setattr(record, name, printable(value, _VALUE_CHARACTERS))
         return True
 
 
@@ -75,9 +79,7 @@ class JsonFormatter(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
         }
-        line |= {
-            name: value for name, value in vars(record).items() if name not in _OF_EVERY_RECORD
-        }
+        line |= _extra(record)
         if trace := _trace(self, record):
             line["exception"] = trace
         return json.dumps(line, default=str)
@@ -90,6 +92,11 @@ def write_through(handler: logging.Handler, level: int) -> None:
     product.handlers = [handler]
     product.propagate = False
     product.setLevel(level)
+
+
+def _extra(record: logging.LogRecord) -> dict[str, Any]:
+    """What `about` and `extra` gave the record."""
+    return {name: value for name, value in vars(record).items() if name not in _OF_EVERY_RECORD}
 
 
 def _trace(formatter: logging.Formatter, record: logging.LogRecord) -> str:

@@ -260,6 +260,23 @@ def test_a_host_is_written_in_one_call(aws: Aws) -> None:
     assert list(runs.host_records(["111111111111"])) == [good.host]
 
 
+def test_units_are_what_the_items_weigh(aws: Aws, request: pytest.FixtureRequest) -> None:
+    """What the engine charges is counted: for a transaction two units a KiB of each item, for an
+    eventually consistent read half a unit for 4 KiB."""
+    charged = 2 if "dynamodb-local" in request.node.name else 1  # it charges twice what AWS does
+    writer, inventory = HostWriter(aws), Inventory(aws)
+    heavy = a_record(warnings=("x" * 10_000,))
+    result = a_result(LATER)
+    writer.write(replace(result, changes=replace(result.changes, puts=(heavy,), changes=())))
+    written = aws.calls.usage()
+    assert written.write_units == charged * 2 * (11 + 1), "the record takes 11 KiB, the coverage 1"
+    assert written.read_units == 0
+    assert list(inventory.account_records(heavy.account_id)) == [heavy]
+    read = aws.calls.usage()
+    assert read.read_units in (1.5, 1.0), "the sandbox charges each query 1"
+    assert read.write_units == written.write_units
+
+
 def test_writing_twice_changes_nothing(aws: Aws) -> None:
     """The same result written again leaves every item as it was."""
     HostWriter(aws).write(a_result(LATER))

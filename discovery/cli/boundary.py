@@ -103,8 +103,8 @@ def set_up(*, debug: bool, log: str) -> None:
 
 def logs_are_json() -> bool:
     """Whether stderr is for JSON lines only."""
-    context = click.get_current_context(silent=True)
-    return context is not None and context.find_root().params.get("log") == "json"
+    handlers = logging.getLogger().handlers
+    return any(isinstance(handler.formatter, JsonFormatter) for handler in handlers)
 
 
 def tell(message: str) -> None:
