@@ -260,6 +260,32 @@ def test_a_host_is_written_in_one_call(aws: Aws) -> None:
     assert list(runs.host_records(["111111111111"])) == [good.host]
 
 
+def test_a_run_of_an_earlier_version_is_read(aws: Aws) -> None:
+    """A record without the cost figures loads; what it did not count is unknown, not zero."""
+    runs = RunStore(aws)
+    runs.create_run(a_run())
+    counted = ("throttled_calls", "retries", "read_units", "write_units", "first_scanned_seconds")
+    stored = aws.table(aws.settings.runs_table).scan()["Items"][0]
+    earlier = {name: value for name, value in stored.items() if name != "not_scanned"}
+    assert earlier.keys().isdisjoint(counted)
+    aws.table(aws.settings.runs_table).put_item(Item=earlier)
+    run = runs.run(LATER)
+    assert run is not None
+    assert run.not_scanned == {}
+    assert [getattr(run, name) for name in counted] == [None] * 5
+    whole = replace(
+        a_run(),
+        not_scanned={"stopped": 2},
+        throttled_calls={"ssm:SendCommand": 1},
+        retries=1,
+        read_units=1.5,
+        write_units=4.0,
+        first_scanned_seconds=2.25,
+    )
+    runs.save_progress(whole)
+    assert runs.run(LATER) == whole
+
+
 def test_units_are_what_the_items_weigh(aws: Aws, request: pytest.FixtureRequest) -> None:
     """What the engine charges is counted: for a transaction two units a KiB of each item, for an
     eventually consistent read half a unit for 4 KiB."""
