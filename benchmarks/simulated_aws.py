@@ -27,6 +27,7 @@ from botocore.exceptions import ConnectionClosedError
 from benchmarks.simulated_tables import Table, Tables, failure
 from discovery import artefacts
 from discovery.aws.budget import Budgets
+from discovery.model import Usage
 from discovery.schedule import Clock, Schedule
 from discovery.settings import Settings
 
@@ -140,7 +141,7 @@ class SimulatedAws:
         self.limits = limits
         self.clock = clock
         self.budgets = Budgets(clock)
-        self.calls = SimpleNamespace(snapshot=lambda: dict(self.counts))
+        self.calls = SimpleNamespace(usage=lambda: Usage(calls=dict(self.counts)))
         self.counts: Counter[str] = Counter()
         self.random = random.Random(seed)  # noqa: S311 - a simulation that repeats itself
         self.sent: Counter[str] = Counter()

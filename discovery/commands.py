@@ -198,7 +198,7 @@ class ScopeCommands:
                 self._context.aws, self._scope, command.outstanding.command_id
             )
         except AwsError as error:
-            _log.warning("%s: %s: %s", self._scope, command.outstanding.command_id, error)
+            _log.warning("command %s: %s", command.outstanding.command_id, error)
             return error  # the next look may succeed; patience ends a refusal that lasts
         is_own = command.outstanding.run_id == self._context.run_id
         done: list[Answer] = []
@@ -237,7 +237,7 @@ class ScopeCommands:
                 )
             except AwsError as error:
                 command_id = command.outstanding.command_id
-                _log.warning("%s: could not cancel %s: %s", self._scope, command_id, error)
+                _log.warning("could not cancel command %s: %s", command_id, error)
             unread = self._look_at(command)
             self._results.leave_unreached(command.waiting.values())
             if not unread:

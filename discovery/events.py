@@ -1,16 +1,16 @@
 """What a run tells whoever watches it. Events are facts that have happened, in order per scope.
 
-RunStarted, then per scope ScopeStarted, ScopeListed, BatchSent …, HostDone …, ScopeFinished,
-then RunFinished. A watcher is any callable that takes one event; it is called from worker
-threads, one call at a time.
+RunStarted, then per scope ScopeStarted, ScopeListed, BatchSent …, HostDone …, HostsLeft …,
+ScopeFinished, then RunFinished. A watcher is any callable that takes one event; it is called from
+worker threads, one call at a time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
-from discovery.model import Change, Failure, Host, RunRecord, Scope, ScopeRecord
+from discovery.model import Change, Coverage, Failure, Host, RunRecord, Scope, ScopeRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +29,13 @@ class ScopeStarted:
 
 @dataclass(frozen=True, slots=True)
 class ScopeListed:
-    """`hosts` is how many instances AWS lists, `targeted` how many a command goes to."""
+    """`hosts` is how many instances AWS lists, `targeted` how many a command goes to, and
+    `untargeted` how many of each other class there are."""
 
     scope: Scope
     hosts: int
     targeted: int
+    untargeted: Mapping[Coverage, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,14 @@ class HostDone:
 
 
 @dataclass(frozen=True, slots=True)
+class HostsLeft:
+    """The run did not get to these many targeted hosts: what is known of them stays."""
+
+    scope: Scope
+    hosts: int
+
+
+@dataclass(frozen=True, slots=True)
 class ScopeFinished:
     """The scope's record is stored."""
 
@@ -64,10 +74,20 @@ class ScopeFinished:
 
 @dataclass(frozen=True, slots=True)
 class RunFinished:
-    """The run's record is stored and its lease given back."""
+    """The run has ended, well or badly: its record is stored and its lease given back, unless it
+    failed because the tables cannot be written."""
 
     run: RunRecord
 
 
-Event = RunStarted | ScopeStarted | ScopeListed | BatchSent | HostDone | ScopeFinished | RunFinished
+Event = (
+    RunStarted
+    | ScopeStarted
+    | ScopeListed
+    | BatchSent
+    | HostDone
+    | HostsLeft
+    | ScopeFinished
+    | RunFinished
+)
 Watcher = Callable[[Event], None]

@@ -10,6 +10,7 @@ from threading import Thread
 from discovery.aws.runs import RunStore
 from discovery.aws.session import shared_aws
 from discovery.errors import DiscoveryError
+from discovery.logs import about
 from discovery.model import RunRecord, RunRequest
 from discovery.runner import DiscoveryRun
 from discovery.settings import Settings
@@ -30,7 +31,8 @@ def _execute(run: DiscoveryRun, cancelled: Flag) -> None:
     try:
         run.execute(cancelled=cancelled)
     except DiscoveryError as error:
-        _log.error("run %s failed: %s", run.run_id, error)  # its record says so too
+        with about(run_id=run.run_id):
+            _log.error("run failed: %s", error)  # its record says so too
     finally:
         _cancel_flags.pop(run.run_id, None)
 

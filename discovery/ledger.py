@@ -87,7 +87,7 @@ class Ledger:
             with self._trying():
                 self._writer.write(entry)
         except AwsError as error:
-            _log.warning("%s of run %s: %s", entry.entry, entry.run_id, error)
+            _log.warning("%s not stored: %s", entry.entry, error)
 
     def clear(self, command: OutstandingCommand) -> None:
         """All answers of `command` are stored or kept. One that stays on record does no harm."""
@@ -116,7 +116,8 @@ class Ledger:
             where = f"kept for replay in {self._spool.keep(entry)}"
         except OSError as lost:
             where = f"and could not be kept: {lost}"
-        _log.warning("%s of run %s: %s; %s", entry.entry, entry.run_id, error, where)
+        place = {"instance_id": entry.host.instance_id} if isinstance(entry, HostLook) else None
+        _log.warning("%s not stored: %s; %s", entry.entry, error, where, extra=place)
         return Kept(error, where)
 
     @contextmanager

@@ -549,8 +549,25 @@ class OutstandingCommand:
 
 
 @dataclass(frozen=True, slots=True)
+class Usage:
+    """What AWS was asked for. `calls` and `throttled` are `service:Operation` -> requests; each
+    attempt is one. `retries` are the attempts after a call's first. Units are DynamoDB's capacity
+    units."""
+
+    calls: Mapping[str, int] = field(default_factory=dict)
+    throttled: Mapping[str, int] = field(default_factory=dict)
+    retries: int = 0
+    read_units: float = 0.0
+    write_units: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class RunRecord:
-    """One run: what was asked, how far it is, what it found and what it cost."""
+    """One run: what was asked, how far it is, what it found and what it cost.
+
+    Its cost counts every request of the run, the heartbeat's too, up to the last writing of this
+    record. It is None where an earlier version did not count it.
+    """
 
     run_id: str
     status: RunStatus
@@ -570,7 +587,20 @@ class RunRecord:
     databases: int = 0
     batches: int = 0
     changes: Mapping[str, int] = field(default_factory=dict)
+    not_scanned: Mapping[str, int] = field(default_factory=dict)
+    """Coverage -> hosts that were listed and got no command, or that the run did not get to."""
     api_calls: Mapping[str, int] = field(default_factory=dict)
+    """`service:Operation` -> requests sent, retries included."""
+    throttled_calls: Mapping[str, int] | None = None
+    """`service:Operation` -> requests that AWS refused as too fast, retried or not."""
+    retries: int | None = None
+    """Requests that were a call's second attempt or a later one."""
+    read_units: float | None = None
+    """DynamoDB read capacity units."""
+    write_units: float | None = None
+    """DynamoDB write capacity units, but for refused conditional writes: those it does not tell."""
+    first_scanned_seconds: float | None = None
+    """From the start until the first host's report was stored."""
     error: str | None = None
     cancel_requested: bool = False
     cut_short: bool = False
@@ -584,6 +614,11 @@ class RunRecord:
     def hosts_done(self) -> int:
         """Hosts that have a result of this run, good or bad."""
         return self.hosts_scanned + self.hosts_failed
+
+    @property
+    def seconds(self) -> float | None:
+        """How long it took; None while it runs."""
+        return (self.finished_at - self.started_at).total_seconds() if self.finished_at else None
 
     @property
     def ssm_command_calls(self) -> int:

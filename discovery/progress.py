@@ -3,33 +3,41 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import replace
+from datetime import datetime
 
-from discovery.events import BatchSent, Event, HostDone, ScopeFinished, ScopeListed
-from discovery.model import RunRecord, RunStatus, ScopeStatus
+from discovery.events import BatchSent, Event, HostDone, HostsLeft, ScopeFinished, ScopeListed
+from discovery.model import ChangeKind, Coverage, RunRecord, RunStatus, ScopeStatus
 
 
-def advance(run: RunRecord, event: Event) -> RunRecord:
-    """`run` as it stands after `event`."""
+def advance(run: RunRecord, event: Event, at: datetime) -> RunRecord:
+    """`run` as it stands after `event`, which happened at `at`."""
     match event:
-        case ScopeListed(hosts=hosts, targeted=targeted):
+        case ScopeListed(hosts=hosts, targeted=targeted, untargeted=untargeted):
             return replace(
                 run,
                 hosts_listed=run.hosts_listed + hosts,
                 hosts_targeted=run.hosts_targeted + targeted,
+                not_scanned=_sum(run.not_scanned, untargeted),
             )
         case BatchSent():
             return replace(run, batches=run.batches + 1)
         case HostDone(failure=None):
-            kinds = Counter(run.changes) + Counter(change.kind.value for change in event.changes)
+            first = run.first_scanned_seconds
             return replace(
                 run,
                 hosts_scanned=run.hosts_scanned + 1,
                 databases=run.databases + event.databases,
-                changes=dict(kinds),
+                changes=_sum(run.changes, Counter(change.kind for change in event.changes)),
+                first_scanned_seconds=(
+                    (at - run.started_at).total_seconds() if first is None else first
+                ),
             )
         case HostDone():
             return replace(run, hosts_failed=run.hosts_failed + 1)
+        case HostsLeft(hosts=hosts):
+            return replace(run, not_scanned=_sum(run.not_scanned, {Coverage.NOT_REACHED: hosts}))
         case ScopeFinished(record=scope):
             failed = scope.status is ScopeStatus.FAILED
             return replace(
@@ -37,6 +45,13 @@ def advance(run: RunRecord, event: Event) -> RunRecord:
             )
         case _:
             return run
+
+
+def _sum(
+    so_far: Mapping[str, int], more: Mapping[Coverage, int] | Mapping[ChangeKind, int]
+) -> dict[str, int]:
+    """Both added up, by plain text: these mappings are stored."""
+    return dict(Counter(so_far) + Counter({str(name): count for name, count in more.items()}))
 
 
 def final_status(run: RunRecord, *, cancelled: bool) -> RunStatus:

@@ -10,8 +10,9 @@ from datetime import datetime
 from discovery.context import RunContext
 from discovery.entries import NO_CHANGES, HostLook, NotScanned
 from discovery.errors import AwsError, FailureKind
-from discovery.events import HostDone
+from discovery.events import HostDone, HostsLeft
 from discovery.ledger import Kept
+from discovery.logs import about
 from discovery.model import (
     Coverage,
     Failure,
@@ -60,7 +61,8 @@ class ScopeResults:
             else:
                 looks.append(self._look(host, result, seen_at or self._clock.now()))
         for look, written in zip(looks, self._context.ledger.write_looks(looks), strict=True):
-            self._count(look, written)
+            with about(instance_id=look.host.instance_id):
+                self._count(look, written)
 
     def _look(self, host: Host, result: HostReport | Failure, seen_at: datetime) -> HostLook:
         if isinstance(result, Failure):
@@ -142,6 +144,8 @@ class ScopeResults:
         known = [record for record in records if record.instance_id in self.previous]
         self._not_scanned(new)
         self._not_scanned(known, newest=False)
+        if records:
+            self._context.emit(HostsLeft(self._scope, len(records)))
 
     def _not_scanned(
         self, records: Sequence[HostRecord], *, in_run: bool = True, newest: bool = True

@@ -24,9 +24,11 @@ from discovery.aws.session import Aws
 from discovery.context import KnownRecords, RunContext
 from discovery.entries import EntryWriter, RunEnd
 from discovery.errors import AwsError, NotFoundError, RequestError
+from discovery.eventlog import log_event
 from discovery.events import Event, RunFinished, RunStarted, Watcher
 from discovery.heartbeat import Heartbeat
 from discovery.ledger import Kept, Ledger
+from discovery.logs import about
 from discovery.model import (
     EVERYTHING,
     OutstandingCommand,
@@ -197,7 +199,16 @@ class DiscoveryRun:
         Raises LeaseLostError when another run took over, AwsError when the tables cannot be read
         before anything is sent.
         """
-        cancelled = cancelled or Flag()
+        with about(run_id=self.run_id):
+            return self._execute(watcher, cancelled or Flag(), deadline, schedule)
+
+    def _execute(
+        self,
+        watcher: Watcher | None,
+        cancelled: Flag,
+        deadline: datetime | None,
+        schedule: Schedule | None,
+    ) -> RunRecord:
         self._watcher = watcher
         try:
             self._emit(RunStarted(self._run))
@@ -206,12 +217,11 @@ class DiscoveryRun:
             with heartbeat.beating():
                 self._scan_all(context)
         except BaseException as error:
-            self._close(RunStatus.FAILED, str(error) or type(error).__name__)
+            self._end(RunStatus.FAILED, str(error) or type(error).__name__)
             raise
         cut_short = context.cut_short.is_set()
         self._run = replace(self._run, cut_short=cut_short, kept=self._ledger.kept)
-        self._close(final_status(self._run, cancelled=cancelled.is_set()))
-        self._emit(RunFinished(self._run))
+        self._end(final_status(self._run, cancelled=cancelled.is_set()))
         return self._run
 
     def _context(
@@ -274,9 +284,17 @@ class DiscoveryRun:
 
     def _emit(self, event: Event) -> None:
         with self._emitting:
-            self._run = advance(self._run, event)
+            self._run = advance(self._run, event, self._clock.now())
+            log_event(event)
             if self._watcher:
                 self._watcher(event)
+
+    def _end(self, status: RunStatus, error: str | None = None) -> None:
+        """Close the run and say so, also when its record could not be stored."""
+        try:
+            self._close(status, error)
+        finally:
+            self._emit(RunFinished(self._run))
 
     def _close(self, status: RunStatus, error: str | None = None) -> None:
         """Store the end of the run and give the lease back, in this order: a reader that sees no
@@ -293,12 +311,17 @@ class DiscoveryRun:
         try:
             self._lease.release()
         except AwsError as failed:
-            _log.warning("run %s: its lease will lapse: %s", self.run_id, failed)
+            _log.warning("the lease will lapse: %s", failed)
 
     def _progress(self) -> RunRecord:
+        usage = self._aws.calls.usage()
         return replace(
             self._run,
-            api_calls=self._aws.calls.snapshot(),
+            api_calls=usage.calls,
+            throttled_calls=usage.throttled,
+            retries=usage.retries,
+            read_units=usage.read_units,
+            write_units=usage.write_units,
             answer_seconds=self._looks.learned,
         )
 

@@ -7,6 +7,7 @@ as not scanned for a named reason.
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -16,6 +17,7 @@ from discovery.context import RunContext
 from discovery.entries import ScopeEnd
 from discovery.errors import AwsError, FailureKind
 from discovery.events import ScopeFinished, ScopeListed, ScopeStarted
+from discovery.logs import about
 from discovery.model import Coverage, Host, Scope, ScopeStatus
 from discovery.results import ScopeResults
 
@@ -41,11 +43,13 @@ class ScopeScan:
         self._guard(self._begin)
 
     def _guard(self, step: Callable[[], None]) -> None:
-        try:
-            step()
-        except Exception as error:  # a defect met in one scope must not cost the others theirs
-            _log.exception("scope %s failed", self._scope)
-            self._fail(FailureKind.INTERNAL, f"{type(error).__name__}: {error}")
+        scope, run_id = self._scope, self._context.run_id
+        with about(run_id=run_id, account_id=scope.account_id, region=scope.region):
+            try:
+                step()
+            except Exception as error:  # a defect met in one scope must not cost the others theirs
+                _log.exception("scope failed")
+                self._fail(FailureKind.INTERNAL, f"{type(error).__name__}: {error}")
 
     def _begin(self) -> None:
         if self._context.cancelled.is_set() or self._context.is_late(0):
@@ -72,7 +76,9 @@ class ScopeScan:
         self._results.record = replace(
             self._results.record, hosts_listed=len(listed), hosts_targeted=len(targets)
         )
-        self._context.emit(ScopeListed(self._scope, len(listed), len(targets)))
+        untargeted = Counter(host.coverage for host in listed)
+        del untargeted[Coverage.PENDING]
+        self._context.emit(ScopeListed(self._scope, len(listed), len(targets), untargeted))
         self._results.account_for_untargeted(listed)
         self._commands.take_up(targets)
         self._commands.send(list(targets.values()))

@@ -10,6 +10,7 @@ import heapq
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import copy_context
 from datetime import UTC, datetime
 from itertools import count
 from threading import Condition, Thread
@@ -46,7 +47,8 @@ class Clock:
             while not done.wait(seconds) and do():
                 pass
 
-        thread = Thread(target=repeat, name="every", daemon=True)
+        # The body's context, so that lines logged by `do` say where they belong.
+        thread = Thread(target=copy_context().run, args=(repeat,), name="every", daemon=True)
         thread.start()
         try:
             yield

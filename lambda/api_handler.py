@@ -17,12 +17,14 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from discovery import api
 from discovery.aws.inventory import Inventory
 from discovery.aws.session import shared_aws
+from discovery.logs import write_through
 from discovery.settings import load_settings
 
 MAX_REPLY_BYTES = 5_500_000
 """Lambda refuses a reply over 6 MB, and API Gateway then says only "Internal server error"."""
 
 logger = Logger(service="database-discovery-api")
+write_through(logger.registered_handler, logger.log_level)
 app = APIGatewayRestResolver()
 
 

@@ -8,6 +8,9 @@ Event: `{}` for everything that the settings name, or any of
 `{"accounts": ["123456789012"], "regions": ["eu-west-1"], "instances": ["i-0abc123def456"]}`.
 A scheduled EventBridge event is taken as its `detail`.
 
+Its log is JSON lines that carry run, account, region and instance, and at the end of a run its
+metrics, in namespace `DatabaseDiscovery`.
+
 Reply: `{"statusCode": 200, "discovered": <databases recorded>, ...}` with the run's figures;
 400 for an event that cannot be used; 409 while another run is in progress. When nothing could be
 done at all (a wrong setting, the tables not reachable) the function fails, so that Lambda's own
@@ -16,17 +19,22 @@ error metric, alarms and retries see it.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from aws_lambda_powertools import Logger
+from aws_lambda_powertools.metrics import EphemeralMetrics
 from aws_lambda_powertools.utilities.parser import ValidationError, parse
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from pydantic import BaseModel, ConfigDict
 
 from discovery.api import error_body
 from discovery.errors import RequestError, RunInProgressError
+from discovery.events import Event, RunFinished
+from discovery.logs import write_through
+from discovery.metrics import NAMESPACE, Metric, api_metrics, run_metrics
 from discovery.model import RunRecord, RunRequest
 from discovery.runner import run_discovery
 from discovery.settings import load_settings
@@ -38,7 +46,10 @@ leaves on record what is in flight, for the next run to collect."""
 
 _NOT_FIGURES = ("request", "holder", "trigger", "heartbeat_at", "cancel_requested")
 
-logger = Logger(service="database-discovery")
+SERVICE = "database-discovery"
+
+logger = Logger(service=SERVICE)
+write_through(logger.registered_handler, logger.log_level)
 
 
 class DiscoveryEvent(BaseModel):
@@ -58,7 +69,11 @@ def lambda_handler(event: Any, context: LambdaContext) -> dict[str, Any]:
     deadline = datetime.now(UTC) + timedelta(seconds=max(seconds, 0))
     try:
         record = run_discovery(
-            load_settings(), _request(event), trigger="lambda", deadline=deadline
+            load_settings(),
+            _request(event),
+            trigger="lambda",
+            watcher=emit_metrics,
+            deadline=deadline,
         )
     except ValidationError as error:
         return _refused(400, "invalid_event", _explanation(error))
@@ -72,9 +87,28 @@ def lambda_handler(event: Any, context: LambdaContext) -> dict[str, Any]:
             "since": f"{error.since:%Y-%m-%dT%H:%M:%SZ}",
         }
         return reply
-    summary = _summary(record)
-    logger.info("discovery finished", summary=summary)
-    return {"statusCode": 200, "discovered": record.databases, **summary}
+    return {"statusCode": 200, "discovered": record.databases, **_summary(record)}
+
+
+def emit_metrics(event: Event) -> None:
+    """At the end of a run its figures as CloudWatch metrics: lines of the log in the embedded
+    metric format, of which CloudWatch makes metrics. No dimension but the API: each value of one
+    is a metric to pay for; `run_id` is in the line, for Logs Insights."""
+    if not isinstance(event, RunFinished):
+        return
+    _write_metrics(event.run, run_metrics(event.run))
+    for api, metrics in api_metrics(event.run).items():
+        _write_metrics(event.run, metrics, api=api)
+
+
+def _write_metrics(run: RunRecord, metrics: Iterable[Metric], **dimensions: str) -> None:
+    line = EphemeralMetrics(namespace=NAMESPACE, service=SERVICE)
+    for name, value in dimensions.items():
+        line.add_dimension(name, value)
+    for metric in metrics:
+        line.add_metric(metric.name, metric.unit, metric.value)
+    line.add_metadata("run_id", run.run_id)
+    line.flush_metrics()
 
 
 def _request(event: Any) -> RunRequest:

@@ -101,4 +101,4 @@ def test_a_throttled_request_on_the_wire_slows_its_api(
     slowed = aws.budgets.of(scope.account_id, scope.region, "ssm:DescribeInstanceInformation")
     free = aws.budgets.of(scope.account_id, scope.region, "ec2:DescribeInstances")
     assert slowed.rate < FIRST_RATE < free.rate
-    assert aws.calls.snapshot()["ssm:DescribeInstanceInformation"] == 2
+    assert aws.calls.usage().calls["ssm:DescribeInstanceInformation"] == 2

@@ -32,6 +32,7 @@ from discovery.settings import ROOT, Settings
 
 ACCOUNT, REGION = "210000000001", "eu-west-1"
 UNTRUSTING = "760000000001"
+FAILING = "320000000001"
 _SECONDS = 120
 
 
@@ -230,8 +231,42 @@ def test_scan_of_one_scope(sandbox: Sandbox) -> None:
     )
     assert finished.returncode == 0, finished.stderr
     assert re.search(r"^  scopes +1 of 1 done, 0 failed$", finished.stdout, re.MULTILINE)
+    assert re.search(
+        r"^  API calls +\d+, 0 of them retries; throttled: none$", finished.stdout, re.M
+    )
+    assert re.search(r"^  DynamoDB +\d+\.\d read and \d+\.\d write units$", finished.stdout, re.M)
     assert re.search(r"command calls for 1 batch \(\d\.\d a batch\)", finished.stdout)
     assert re.fullmatch(rf"{ACCOUNT} {REGION}: .* databases\n", finished.stderr)
+
+
+def test_scan_logs_json(sandbox: Sandbox) -> None:
+    """With JSON logs every line on stderr is an object that carries the run and, where they apply,
+    account, region and instance; the result stays on stdout."""
+    finished = run(
+        *("scan", "--json", "--account", FAILING, "--region", REGION),
+        environment={**sandbox.environment, "DISCOVERY_LOG": "json"},
+    )
+    assert finished.returncode == 0, finished.stderr
+    result = json.loads(finished.stdout)
+    lines = [json.loads(line) for line in finished.stderr.splitlines()]
+    assert {line["run_id"] for line in lines} == {result["run"]["run_id"]}
+    messages = [line["message"] for line in lines]
+    assert (messages[0], messages[-1]) == ("run started", "run finished")
+    inside = lines[1:-1]
+    assert {(line["account_id"], line["region"]) for line in inside} == {(FAILING, REGION)}
+    failed = {line["instance_id"]: line["error_kind"] for line in inside if "error_kind" in line}
+    assert failed == {one["instance_id"]: one["error_kind"] for one in result["failed_hosts"]}
+    assert failed, "the estate has hosts that fail in this account"
+
+
+def test_a_failure_is_json_too(sandbox: Sandbox) -> None:
+    """With JSON logs the error that ends a command is such a line, with its hint; in both forms
+    the exit code is the same."""
+    finished = run("--log", "json", "scan", "--account", "1", environment=sandbox.environment)
+    assert finished.returncode == 2
+    (line,) = map(json.loads, finished.stderr.splitlines())
+    assert (line["level"], line["message"]) == ("ERROR", "account '1' is not configured")
+    assert "SPOKE_ACCOUNTS" in line["hint"]
 
 
 def test_scan_of_a_strange_account_is_wrong_usage(sandbox: Sandbox) -> None:

@@ -15,7 +15,7 @@ import pytest
 from discovery.settings import ROOT
 
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("model", "errors", "settings", "events", "lifecycle", "text", "lenient"),
+    ("model", "errors", "settings", "events", "lifecycle", "text", "lenient", "logs"),
     (
         "freshness",
         "report",
@@ -24,6 +24,8 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "export",
         "artefacts",
         "progress",
+        "eventlog",
+        "metrics",
         "pacing",
         "schedule",
     ),

@@ -20,7 +20,7 @@ from discovery.aws.inventory import Inventory
 from discovery.aws.lease import Lease
 from discovery.aws.runs import RunStore
 from discovery.aws.session import Aws
-from discovery.errors import ConfigurationError
+from discovery.errors import AwsError, ConfigurationError
 from discovery.sandbox import Sandbox
 from discovery.settings import ROOT
 from tests.tables import empty_tables
@@ -370,6 +370,96 @@ def test_a_run_ends_itself_before_lambda_would(local_aws: Sandbox) -> None:
     assert (reply["statusCode"], reply["status"]) == (200, "partial")
     assert reply["discovered"] < len(expected)
     assert discover(event)["discovered"] == len(expected)
+
+
+def metric_lines(output: str) -> list[dict[str, Any]]:
+    """The lines in CloudWatch's embedded metric format, each of which must be valid: a declared
+    metric and dimension is in the root, and no metric is declared twice."""
+    lines = [json.loads(line) for line in output.splitlines() if '"_aws"' in line]
+    for line in lines:
+        (directive,) = line["_aws"]["CloudWatchMetrics"]
+        assert directive["Namespace"] == "DatabaseDiscovery"
+        names = [metric["Name"] for metric in directive["Metrics"]]
+        assert 0 < len(names) == len(set(names)) <= 100
+        assert {metric["Unit"] for metric in directive["Metrics"]} <= {"Count", "Seconds"}
+        assert all(len(line[name]) == 1 and line[name][0] >= 0 for name in names)
+        assert all(
+            isinstance(line[name], str) for group in directive["Dimensions"] for name in group
+        )
+        assert isinstance(line["_aws"]["Timestamp"], int)
+    return lines
+
+
+def test_the_log_of_a_run_is_json_that_says_where(local_aws: Sandbox) -> None:
+    """In a process as Lambda starts it, each line of the log is JSON; the library's lines go
+    through the same formatter, with run, account, region and instance; its metrics are the run's
+    record."""
+    event, _ = small_scope(local_aws)
+    (account,), (region,) = event["accounts"], event["regions"]
+    host = next(
+        host
+        for host in local_aws.hosts.values()
+        if (host.account_id, host.region) == (account, region) and host.spec.is_scannable
+    )
+    host.output = "no report\x1b[2J\nat all"
+    script = (
+        "import discovery_handler\n"
+        "from tests.test_lambda import Context\n"
+        f"discovery_handler.lambda_handler({event!r}, Context())\n"
+    )
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", script],
+            cwd=ROOT,
+            env=os.environ | {"PYTHONPATH": f"{ROOT / 'lambda'}{os.pathsep}{ROOT}"},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    finally:
+        host.output = None
+    assert done.stderr == ""
+    (run,) = RunStore(Aws(local_aws.settings)).recent_runs(1)
+    logged = [line for line in map(json.loads, done.stdout.splitlines()) if "_aws" not in line]
+    assert {line["run_id"] for line in logged} == {run.run_id}
+    assert {line["function_request_id"] for line in logged} == {Context.aws_request_id}
+    (failed,) = [line for line in logged if line.get("instance_id") == host.instance_id]
+    assert (failed["account_id"], failed["region"]) == (account, region)
+    assert failed["error_kind"] == "output_invalid"
+    assert failed["message"].isprintable()
+
+    whole, *by_api = metric_lines(done.stdout)
+    assert whole["run_id"] == run.run_id
+    figures = {name: value[0] for name, value in whole.items() if isinstance(value, list)}
+    assert figures["HostsScanned"] == run.hosts_scanned
+    assert figures["HostsFailed"] == run.hosts_failed >= 1
+    assert sum(n for name, n in figures.items() if name.startswith("Hosts")) == run.hosts_listed
+    assert figures["Databases"] == run.databases
+    assert figures["Changes"] == sum(run.changes.values())
+    assert figures["Calls"] == sum(run.api_calls.values())
+    assert (figures["Throttles"], figures["Retries"]) == (0, 0)
+    assert (figures["ReadUnits"], figures["WriteUnits"]) == (run.read_units, run.write_units)
+    assert figures["RunSeconds"] == run.seconds
+    assert figures["FirstScannedSeconds"] == run.first_scanned_seconds
+    assert {line["api"]: line["Calls"] for line in by_api} == {
+        api: [calls] for api, calls in run.api_calls.items()
+    }
+
+
+def test_a_failed_run_has_its_metrics_too(
+    local_aws: Sandbox, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A run that ends with an error counts as failed, with what it had asked of AWS by then."""
+    event, _ = small_scope(local_aws)
+    local_aws.fail_next("dynamodb:Query", "ThrottlingException", 1)
+    local_aws.fail_next("dynamodb:Query", "ValidationException", 1, skip=1)
+    with pytest.raises(AwsError):
+        discover(event)
+    whole, *by_api = metric_lines(capsys.readouterr().out)
+    assert (whole["RunFailed"], whole["HostsScanned"]) == ([1], [0])
+    assert (whole["Throttles"], whole["Retries"]) == ([1], [1])
+    (query,) = [line for line in by_api if line["api"] == "dynamodb:Query"]
+    assert (query["Calls"], query["Throttles"]) == ([3], [1])
 
 
 def test_a_function_that_can_do_nothing_fails(

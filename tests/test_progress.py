@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from discovery.errors import FailureKind
-from discovery.events import BatchSent, Event, HostDone, ScopeFinished, ScopeListed
+from discovery.events import BatchSent, Event, HostDone, HostsLeft, ScopeFinished, ScopeListed
 from discovery.model import (
     Change,
     ChangeKind,
@@ -30,7 +30,7 @@ def fold(*events: Event) -> RunRecord:
     """RUN after all of `events`."""
     run = RUN
     for event in events:
-        run = advance(run, event)
+        run = advance(run, event, NOW + timedelta(seconds=7))
     return run
 
 
@@ -45,14 +45,18 @@ def test_each_event_is_counted_once() -> None:
         "r", NOW, ChangeKind.APPEARED, SCOPE.account_id, SCOPE.region, "i-1", "mysql-3306", "mysql"
     )
     run = fold(
-        ScopeListed(SCOPE, hosts=3, targeted=2),
+        ScopeListed(SCOPE, hosts=5, targeted=4, untargeted={Coverage.STOPPED: 1}),
+        ScopeListed(SCOPE, hosts=2, targeted=0, untargeted={Coverage.STOPPED: 2}),
         BatchSent(SCOPE, "c", 2),
         HostDone(HOST, databases=2, changes=(change, change)),
         HostDone(HOST, 0, (), Failure(FailureKind.TIMED_OUT, "")),
+        HostsLeft(SCOPE, 2),
         ScopeFinished(scope_record(ScopeStatus.PARTIAL)),
         ScopeFinished(scope_record(ScopeStatus.FAILED)),
     )
-    assert (run.hosts_listed, run.hosts_targeted, run.batches) == (3, 2, 1)
+    assert (run.hosts_listed, run.hosts_targeted, run.batches) == (7, 4, 1)
+    assert run.not_scanned == {"stopped": 3, "not_reached": 2}
+    assert run.first_scanned_seconds == 7.0
     assert (run.hosts_scanned, run.hosts_failed, run.hosts_done) == (1, 1, 2)
     assert (run.databases, run.changes) == (2, {"appeared": 2})
     assert (run.scopes_done, run.scopes_failed) == (2, 1)

@@ -22,7 +22,7 @@ from discovery.errors import (
     RequestError,
     RunInProgressError,
 )
-from discovery.events import Event, ScopeListed
+from discovery.events import Event, RunFinished, ScopeListed
 from discovery.model import (
     ChangeKind,
     Coverage,
@@ -398,9 +398,11 @@ def test_a_run_that_fails_before_its_first_scope_is_closed(
     (host,) = hosts_of(sandbox, 1)
     run = DiscoveryRun.begin(settings, request_for(host), trigger="test")
     sandbox.fail_next("dynamodb:Query", "ValidationException", 1)
+    events: list[Event] = []
     with pytest.raises(AwsError):
-        run.execute()
+        run.execute(events.append)
     stored = RunStore(Aws(settings)).run(run.run_id)
     assert stored is not None
     assert stored.status is RunStatus.FAILED
+    assert events[-1] == RunFinished(stored)
     assert scan(settings, host).status is RunStatus.SUCCEEDED

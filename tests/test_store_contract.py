@@ -249,15 +249,58 @@ def test_a_host_is_written_in_one_call(aws: Aws) -> None:
     runs = RunStore(aws)
     HostWriter(aws).write(a_result(EARLIER, failed=True))
     assert [one.coverage for one in runs.unscanned_hosts(EARLIER)] == [Coverage.FAILED]
-    before = aws.calls.snapshot()["dynamodb:TransactWriteItems"]
+    before = aws.calls.usage().calls["dynamodb:TransactWriteItems"]
     good = a_result(LATER, databases=2)
     placeholder = a_record(db_id="none", run_id=EARLIER)
     HostWriter(aws).write(replace(good, changes=replace(good.changes, deletes=(placeholder,))))
-    assert aws.calls.snapshot()["dynamodb:TransactWriteItems"] == before + 1
+    assert aws.calls.usage().calls["dynamodb:TransactWriteItems"] == before + 1
     found = [one.db_id for one in Inventory(aws).account_records("111111111111")]
     assert found == ["mysql-3306", "mysql-3307"]
     assert runs.changes(LATER) == list(good.changes.changes)
     assert list(runs.host_records(["111111111111"])) == [good.host]
+
+
+def test_a_run_of_an_earlier_version_is_read(aws: Aws) -> None:
+    """A record without the cost figures loads; what it did not count is unknown, not zero."""
+    runs = RunStore(aws)
+    runs.create_run(a_run())
+    counted = ("throttled_calls", "retries", "read_units", "write_units", "first_scanned_seconds")
+    stored = aws.table(aws.settings.runs_table).scan()["Items"][0]
+    earlier = {name: value for name, value in stored.items() if name != "not_scanned"}
+    assert earlier.keys().isdisjoint(counted)
+    aws.table(aws.settings.runs_table).put_item(Item=earlier)
+    run = runs.run(LATER)
+    assert run is not None
+    assert run.not_scanned == {}
+    assert [getattr(run, name) for name in counted] == [None] * 5
+    whole = replace(
+        a_run(),
+        not_scanned={"stopped": 2},
+        throttled_calls={"ssm:SendCommand": 1},
+        retries=1,
+        read_units=1.5,
+        write_units=4.0,
+        first_scanned_seconds=2.25,
+    )
+    runs.save_progress(whole)
+    assert runs.run(LATER) == whole
+
+
+def test_units_are_what_the_items_weigh(aws: Aws, request: pytest.FixtureRequest) -> None:
+    """What the engine charges is counted: for a transaction two units a KiB of each item, for an
+    eventually consistent read half a unit for 4 KiB."""
+    charged = 2 if "dynamodb-local" in request.node.name else 1  # it charges twice what AWS does
+    writer, inventory = HostWriter(aws), Inventory(aws)
+    heavy = a_record(warnings=("x" * 10_000,))
+    result = a_result(LATER)
+    writer.write(replace(result, changes=replace(result.changes, puts=(heavy,), changes=())))
+    written = aws.calls.usage()
+    assert written.write_units == charged * 2 * (11 + 1), "the record takes 11 KiB, the coverage 1"
+    assert written.read_units == 0
+    assert list(inventory.account_records(heavy.account_id)) == [heavy]
+    read = aws.calls.usage()
+    assert read.read_units in (1.5, 1.0), "the sandbox charges each query 1"
+    assert read.write_units == written.write_units
 
 
 def test_writing_twice_changes_nothing(aws: Aws) -> None:
@@ -287,7 +330,7 @@ def test_a_host_beyond_one_transaction_is_split(aws: Aws, request: pytest.Fixtur
     if "dynamodb-local" in request.node.name:
         pytest.skip("this engine is of 2020 and takes 10 actions a transaction, DynamoDB 100")
     HostWriter(aws).write(a_result(LATER, databases=80))
-    assert aws.calls.snapshot()["dynamodb:TransactWriteItems"] == 2
+    assert aws.calls.usage().calls["dynamodb:TransactWriteItems"] == 2
     assert len(list(Inventory(aws).all_records())) == 80
     assert len(RunStore(aws).changes(LATER)) == 80
     assert len(list(RunStore(aws).host_records(["111111111111"]))) == 1

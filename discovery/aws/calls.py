@@ -1,16 +1,33 @@
-"""boto3's errors -> `AwsError`, once; and the count of calls AWS really received."""
+"""boto3's errors -> `AwsError`, once."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from threading import Lock
-from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
 from discovery.errors import AwsError, FailureKind
+
+THROTTLED_CODES = frozenset(
+    {
+        "Throttling",
+        "ThrottlingException",
+        "ThrottledException",
+        "ThrottlingError",
+        "RequestLimitExceeded",
+        "TooManyRequestsException",
+        "ProvisionedThroughputExceededException",
+        "ProvisionedThroughputExceeded",
+        "RequestThrottled",
+        "RequestThrottledException",
+        "EC2ThrottledException",
+        "BandwidthLimitExceeded",
+        "RateExceeded",
+        "SlowDown",
+    }
+)
+"""Those that botocore takes for "too fast", and the reasons of a cancelled DynamoDB transaction."""
 
 # Error codes as the service API references list them ("Common errors" and each operation's own).
 _KIND_BY_CODE: dict[str, FailureKind] = {
@@ -18,21 +35,7 @@ _KIND_BY_CODE: dict[str, FailureKind] = {
         ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "UnauthorizedException"),
         FailureKind.ACCESS_DENIED,
     ),
-    **dict.fromkeys(
-        (
-            "Throttling",
-            "ThrottlingException",
-            "ThrottledException",
-            "RequestLimitExceeded",
-            "TooManyRequestsException",
-            "ProvisionedThroughputExceededException",
-            "RequestThrottled",
-            "RateExceeded",
-            "ThrottlingError",
-            "ProvisionedThroughputExceeded",
-        ),
-        FailureKind.THROTTLED,
-    ),
+    **dict.fromkeys(THROTTLED_CODES, FailureKind.THROTTLED),
     **dict.fromkeys(
         (
             "OptInRequired",
@@ -54,7 +57,7 @@ _KIND_BY_CODE: dict[str, FailureKind] = {
 
 def is_throttle(code: str) -> bool:
     """Whether AWS's error code says that a request was one too many."""
-    return _KIND_BY_CODE.get(code) is FailureKind.THROTTLED
+    return code in THROTTLED_CODES
 
 
 @contextmanager
@@ -92,25 +95,3 @@ def _translate(error: ClientError) -> AwsError:
         kinds = (_KIND_BY_CODE.get(one) for one in (code, *reasons))
         kind = next(filter(None, kinds), FailureKind.INTERNAL)
     return AwsError(kind, error.operation_name, code, message)
-
-
-class CallCounter:
-    """Counts requests sent, retries included, as `service:Operation`. Safe across threads."""
-
-    def __init__(self) -> None:
-        self._calls: Counter[str] = Counter()
-        self._lock = Lock()
-
-    def watch(self, client: Any) -> None:
-        """Count every request that `client`, of any service, sends from now on."""
-        client.meta.events.register("before-send", self._count)
-
-    def _count(self, event_name: str, **_request: object) -> None:
-        _, service, operation = event_name.split(".", 2)
-        with self._lock:
-            self._calls[f"{service}:{operation}"] += 1
-
-    def snapshot(self) -> dict[str, int]:
-        """`service:Operation` -> requests so far, by name."""
-        with self._lock:
-            return dict(sorted(self._calls.items()))

@@ -15,7 +15,8 @@ from botocore.loaders import Loader, create_loader
 
 from discovery import artefacts
 from discovery.aws.budget import Budgets
-from discovery.aws.calls import CallCounter, aws_errors
+from discovery.aws.calls import aws_errors
+from discovery.aws.usage import CallCounter
 from discovery.errors import AwsError
 from discovery.schedule import Clock
 from discovery.settings import Settings

@@ -24,8 +24,17 @@ from discovery.cli.serve import serve
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--debug", is_flag=True, help="Log what happens, and show tracebacks.")
+@click.option(
+    "--log",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    envvar="DISCOVERY_LOG",
+    show_envvar=True,
+    help="How stderr is written; json: a line for each thing that happens, no progress.",
+)
 @click.version_option(__version__, prog_name="database-discovery")
-def main(debug: bool) -> None:
+def main(debug: bool, log: str) -> None:
     """Find every database on the EC2 hosts of an AWS organisation.
 
     Settings come from environment variables: see the table in README.md. Without an AWS account,
@@ -33,7 +42,7 @@ def main(debug: bool) -> None:
 
     Exit codes: 0 done; 2 wrong usage or configuration; 3 something failed; 130 interrupted.
     """
-    set_up(debug=debug)
+    set_up(debug=debug, log=log)
 
 
 for command in (demo, sandbox, scan, replay, changes, export, serve, probe, doctor, render):

@@ -13,7 +13,10 @@ from typing import IO, Any
 import click
 
 from discovery.errors import ConfigurationError, DiscoveryError, RequestError
+from discovery.logs import JsonFormatter, Placed, TextFormatter
 from discovery.text import printable
+
+_log = logging.getLogger(__name__)
 
 EXIT_USAGE = 2
 EXIT_FAILED = 3
@@ -30,7 +33,10 @@ class CommandFailed(click.ClickException):
         self.hint = hint
 
     def show(self, file: IO[Any] | None = None) -> None:
-        """Print the message and the hint on stderr."""
+        """Print the message and the hint on stderr; where lines are JSON, as one of them."""
+        if logs_are_json():
+            _log.error(self.message, extra={"hint": self.hint} if self.hint else {})
+            return
         click.echo(f"error: {printable(self.message)}", file=file, err=file is None)
         if self.hint:
             click.echo(f"  {printable(self.hint)}", file=file, err=file is None)
@@ -78,13 +84,35 @@ def _failed(error: Exception) -> CommandFailed:
     )
 
 
-def set_up(*, debug: bool) -> None:
-    """Log to stderr, and let SIGTERM end a command the way Ctrl-C does: with its cleaning up."""
-    logging.basicConfig(format="%(levelname)s %(name)s: %(message)s", handlers=[_Stderr()])
-    logging.getLogger("discovery").setLevel(logging.DEBUG if debug else logging.WARNING)
+def set_up(*, debug: bool, log: str) -> None:
+    """Log to stderr, and let SIGTERM end a command the way Ctrl-C does: with its cleaning up.
+
+    `log` is "text" for a reader, who is told of warnings; or "json", where stderr is lines for a
+    log collector, who is told what the run does instead of being shown progress.
+    """
+    level = logging.INFO if log == "json" else logging.WARNING
+    handler = _Stderr()
+    handler.setFormatter(JsonFormatter() if log == "json" else TextFormatter())
+    handler.addFilter(Placed())
+    logging.basicConfig(handlers=[handler])
+    logging.getLogger("discovery").setLevel(logging.DEBUG if debug else level)
     if not debug:  # what it logs, with tracebacks, is raised too, and told in the product's words
         logging.getLogger("botocore").setLevel(logging.CRITICAL)
     signal.signal(signal.SIGTERM, _interrupt)
+
+
+def logs_are_json() -> bool:
+    """Whether stderr is for JSON lines only."""
+    handlers = logging.getLogger().handlers
+    return any(isinstance(handler.formatter, JsonFormatter) for handler in handlers)
+
+
+def tell(message: str) -> None:
+    """Say something on stderr that is neither a result nor a failure."""
+    if logs_are_json():
+        _log.info(message)
+    else:
+        click.echo(message, err=True)
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:  # noqa: ARG001  signal's signature
@@ -95,4 +123,4 @@ class _Stderr(logging.Handler):
     """Writes to what stderr is at that moment: a live progress display puts itself in its place."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        sys.stderr.write(printable(self.format(record)) + "\n")
+        sys.stderr.write(self.format(record) + "\n")

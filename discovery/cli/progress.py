@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Self
 
 import click
 
+from discovery.cli.boundary import logs_are_json
 from discovery.events import Event, HostDone, RunFinished, ScopeFinished, ScopeListed
 from discovery.model import Failure, Host, ScopeRecord, ScopeStatus
 from discovery.text import printable
@@ -28,7 +29,9 @@ class Progress:
         self.scopes: list[ScopeRecord] = []
         self.failed_hosts: list[tuple[Host, Failure]] = []
         self._databases = 0
-        self._bar: Bar | None = _live_bar() if sys.stderr.isatty() else None
+        self._is_shown = not logs_are_json()
+        is_live = self._is_shown and sys.stderr.isatty()
+        self._bar: Bar | None = _live_bar() if is_live else None
 
     @property
     def failed_scopes(self) -> list[ScopeRecord]:
@@ -61,7 +64,7 @@ class Progress:
                 self.scopes.append(record)
         if self._bar:
             self._move(self._bar, event)
-        elif isinstance(event, ScopeFinished):
+        elif self._is_shown and isinstance(event, ScopeFinished):
             click.echo(scope_line(event.record), err=True)
 
     def _move(self, bar: Bar, event: Event) -> None:

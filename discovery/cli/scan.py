@@ -14,7 +14,7 @@ from typing import Any
 
 import click
 
-from discovery.cli.boundary import EXIT_FAILED, EXIT_INTERRUPTED
+from discovery.cli.boundary import EXIT_FAILED, EXIT_INTERRUPTED, tell
 from discovery.cli.progress import Progress
 from discovery.model import RunRecord, RunRequest, RunStatus
 from discovery.settings import load_settings
@@ -107,7 +107,7 @@ def _cancel_on_interrupt() -> Iterator[Flag]:
     def cancel(number: int, frame: FrameType | None) -> None:  # noqa: ARG001  signal's signature
         if cancelled.is_set():
             raise KeyboardInterrupt
-        click.echo("cancelling; once more to stop at once", err=True)
+        tell("cancelling; once more to stop at once")
         cancelled.set()
 
     before = {number: signal.signal(number, cancel) for number in (signal.SIGINT, signal.SIGTERM)}
@@ -122,10 +122,12 @@ def _cancel_on_interrupt() -> Iterator[Flag]:
 
 
 def _summary(run: RunRecord, progress: Progress) -> str:
-    seconds = (run.finished_at - run.started_at).total_seconds() if run.finished_at else 0.0
     not_targeted = run.hosts_listed - run.hosts_targeted
     per_batch = run.ssm_command_calls / run.batches if run.batches else 0.0
     changes = ", ".join(f"{count:,} {kind}" for kind, count in sorted(run.changes.items()))
+    throttled = ", ".join(
+        f"{count:,} {api}" for api, count in sorted((run.throttled_calls or {}).items())
+    )
     rows = {
         "scopes": f"{run.scopes_done:,} of {run.scopes_total:,} done, {run.scopes_failed:,} failed",
         "hosts": (
@@ -139,8 +141,17 @@ def _summary(run: RunRecord, progress: Progress) -> str:
             f"{'batch' if run.batches == 1 else 'batches'} "
             f"({per_batch:.1f} a batch)"
         ),
+        "API calls": (
+            f"{sum(run.api_calls.values()):,}, {run.retries or 0:,} of them retries; "
+            f"throttled: {throttled or 'none'}"
+        ),
+        "DynamoDB": f"{run.read_units or 0:,.1f} read and {run.write_units or 0:,.1f} write units",
     }
-    lines = [f"run {run.run_id} {run.status.value} in {seconds:.1f} s"]
+    first = run.first_scanned_seconds
+    lines = [
+        f"run {run.run_id} {run.status.value} in {run.seconds or 0:.1f} s"
+        + (f", first host after {first:.1f} s" if first is not None else "")
+    ]
     lines += [f"  {name:<10} {text}" for name, text in rows.items()]
     if run.cut_short:
         lines += ["", f"The deadline came first. To complete it: scan --resume {run.run_id}"]

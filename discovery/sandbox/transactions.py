@@ -4,8 +4,10 @@ makes every transaction as slow as its table is large."""
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from copy import deepcopy
+from math import ceil
 from typing import Any
 
 from moto.dynamodb.comparisons import get_filter_expression
@@ -53,7 +55,10 @@ def transact_write(call: Call, account: str) -> Answer:
         raise AwsFaultError("ResourceNotFoundException", "Requested resource not found") from error
     except MockValidationException as error:
         raise AwsFaultError("ValidationException", error.message) from error
-    return 200, "application/x-amz-json-1.0", b"{}"
+    content = {}
+    if call.json.get("ReturnConsumedCapacity", "NONE") != "NONE":
+        content["ConsumedCapacity"] = _consumed(backend, actions, keys, before)
+    return 200, "application/x-amz-json-1.0", json.dumps(content).encode()
 
 
 def _key(backend: DynamoDBBackend, kind: str, arguments: dict[str, Any]) -> dict[str, Any]:
@@ -107,6 +112,24 @@ def _apply(
             for at in range(done + 1):
                 _restore(backend, actions[at][1]["TableName"], keys[at], before[at])
             raise
+
+
+def _consumed(
+    backend: DynamoDBBackend,
+    actions: Sequence[tuple[str, dict[str, Any]]],
+    keys: Sequence[dict[str, Any]],
+    before: Sequence[Any],
+) -> list[dict[str, Any]]:
+    """Units by table: a transactional write takes two for each KiB of the larger of the item as it
+    was and as it is. Those of indexes are left out."""
+    units: Counter[str] = Counter()
+    for (kind, arguments), key, old in zip(actions, keys, before, strict=True):
+        table = arguments["TableName"]
+        if kind != "ConditionCheck":
+            new = backend.get_item(table, key)
+            size = max(item.size() if item else 0 for item in (old, new))
+            units[table] += 2 * max(1, ceil(size / 1024))
+    return [{"TableName": table, "CapacityUnits": float(n)} for table, n in units.items()]
 
 
 def _restore(backend: DynamoDBBackend, table: str, key: dict[str, Any], item: Any) -> None:

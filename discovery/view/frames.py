@@ -216,6 +216,18 @@ def changes(records: Iterable[Change]) -> pd.DataFrame:
     )
 
 
+def api_calls(run: RunRecord) -> pd.DataFrame:
+    """One row an API that a run called, the most called first."""
+    throttled = run.throttled_calls
+    return pd.DataFrame(
+        [
+            (api, calls, None if throttled is None else throttled.get(api, 0))
+            for api, calls in sorted(run.api_calls.items(), key=lambda item: (-item[1], item[0]))
+        ],
+        columns=["API", "Requests", "Throttled"],
+    )
+
+
 def history(changes: Iterable[Change]) -> pd.DataFrame:
     """One row a change of one database."""
     return pd.DataFrame(
@@ -236,7 +248,7 @@ def _text(value: str | None) -> str | None:
 _STATE_COLUMNS = ("Status", "Support", "State", "Result", "Failed", "Freshness")
 _TIME_COLUMNS = ("Last seen", "Last scanned", "Started", "When")
 _SIZE_COLUMNS = ("Size",)
-_NUMBER_COLUMNS = ("Databases", "Listed", "Targeted", "Scanned")
+_NUMBER_COLUMNS = ("Databases", "Listed", "Targeted", "Scanned", "Requests", "Throttled")
 
 
 def styled(frame: pd.DataFrame, now: datetime, colours: Mapping[State, str]) -> Styler:

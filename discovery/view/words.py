@@ -95,3 +95,30 @@ def asked_for(run: RunRecord) -> str:
 def changes_found(changes: Mapping[str, int]) -> str:
     """`3 appeared, 1 gone`; a dash for none."""
     return ", ".join(f"{number(count)} {kind}" for kind, count in changes.items() if count) or DASH
+
+
+def not_scanned(counts: Mapping[str, int]) -> str:
+    """`3 stopped, 1 not reached`; a dash for none."""
+    words = {COVERAGE_WORDS[Coverage(name)].lower(): count for name, count in counts.items()}
+    return ", ".join(f"{number(count)} {word}" for word, count in words.items() if count) or DASH
+
+
+def requests_sent(run: RunRecord) -> str:
+    """`295, 4 of them retries, 3 throttled`; without what an earlier version did not count."""
+    parts = [number(sum(run.api_calls.values()))]
+    if run.retries is not None:
+        parts.append(f"{number(run.retries)} of them retries")
+    if run.throttled_calls is not None:
+        parts.append(f"{number(sum(run.throttled_calls.values()))} throttled")
+    return ", ".join(parts)
+
+
+def units_used(run: RunRecord) -> str:
+    """`24 read, 749.5 write`; a dash where they were not counted."""
+    if run.read_units is None or run.write_units is None:
+        return DASH
+    return f"{_units(run.read_units)} read, {_units(run.write_units)} write"
+
+
+def _units(value: float) -> str:
+    return f"{value:,.1f}".removesuffix(".0")

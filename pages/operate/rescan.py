@@ -11,7 +11,14 @@ from discovery.settings import ORGANIZATION
 from discovery.view import failures, frames, load, text
 from discovery.view.access import Role
 from discovery.view.load import Snapshot
-from discovery.view.words import asked_for, changes_found, failure_words
+from discovery.view.words import (
+    asked_for,
+    changes_found,
+    failure_words,
+    not_scanned,
+    requests_sent,
+    units_used,
+)
 from pages.parts import tables, visit
 
 visit.require(Role.ADMIN)
@@ -196,12 +203,16 @@ def run_drawer(run: RunRecord) -> None:
                     f"{text.number(run.hosts_listed)} listed",
                 ),
                 ("Hosts failed", text.number(run.hosts_failed)),
+                ("Hosts not scanned", not_scanned(run.not_scanned)),
                 ("Databases", text.number(run.databases)),
                 ("Changes", changes_found(run.changes)),
                 (
                     "SSM command calls",
                     f"{text.number(run.ssm_command_calls)} for {text.number(run.batches)} batches",
                 ),
+                ("API requests", requests_sent(run)),
+                ("DynamoDB units", units_used(run)),
+                ("Took", took(run)),
             ],
         )
         store = load.tables().store
@@ -218,8 +229,20 @@ def run_drawer(run: RunRecord) -> None:
         if changes:
             st.subheader("Changes", anchor=False)
             tables.table(frames.changes(changes), key="run-changes", alt="Changes", rows=10)
+        if run.api_calls:
+            st.subheader("API requests", anchor=False)
+            tables.table(frames.api_calls(run), key="run-calls", alt="API requests", rows=8)
 
     content()
+
+
+def took(run: RunRecord) -> str:
+    """`3 min 20 s, first host after 12 s`."""
+    if run.seconds is None:
+        return text.DASH
+    first = run.first_scanned_seconds
+    after = "" if first is None else f", first host after {text.lasted(first)}"
+    return f"{text.lasted(run.seconds)}{after}"
 
 
 def of(part: int, whole: int) -> str:

@@ -41,7 +41,18 @@ _WIDTHS = {
     "Scope": 160,
     "Started by": 90,
 }
-_RIGHT = ("Size", "Took", "Scanned", "Failed", "Scopes failed", "Listed", "Targeted", "Databases")
+_RIGHT = (
+    "Size",
+    "Took",
+    "Scanned",
+    "Failed",
+    "Scopes failed",
+    "Listed",
+    "Targeted",
+    "Databases",
+    "Requests",
+    "Throttled",
+)
 
 
 def table(

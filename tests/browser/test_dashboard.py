@@ -11,12 +11,14 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from discovery.aws.inventory import Inventory
+from discovery.aws.runs import RunStore
 from discovery.aws.session import Aws
 from discovery.model import DatabaseRecord
 from discovery.query import Filter, select
 from discovery.sandbox import Sandbox
 from discovery.sandbox.hosts import SandboxHost
 from discovery.settings import Settings
+from discovery.view.words import requests_sent, units_used
 from tests.browser.conftest import TIMEOUT_MS, serving
 from tests.view.estate import database
 
@@ -146,6 +148,18 @@ def test_a_hostile_record_is_text(page: Page, discovered: Sandbox, settings: Set
             assert page.locator("b", has_text="evil").count() == 0
     finally:
         inventory.delete(hostile, hostile.run_id)
+
+
+def test_a_run_tells_what_it_cost(page: Page, server: str, settings: Settings) -> None:
+    """The newest run, opened from the list, shows its requests by API and its units."""
+    (run,) = RunStore(Aws(settings)).recent_runs(1)
+    open_page(page, f"{server}/rescan", "Rescan")
+    expect(cells(page).first).to_be_attached()
+    page.locator("[data-testid=stDataFrame]").last.click(position={"x": 14, "y": 48})
+    drawer = page.get_by_role("dialog")
+    expect(drawer.get_by_text(requests_sent(run))).to_be_visible()
+    expect(drawer.get_by_text(units_used(run))).to_be_visible()
+    expect(cells(page, "dynamodb:TransactWriteItems").first).to_be_attached()
 
 
 def test_a_rescan_is_watched_and_its_find_is_seen(

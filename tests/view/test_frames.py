@@ -145,3 +145,27 @@ def test_runs_are_rows() -> None:
         "45 of 60",
         "2 of 10",
     )
+
+
+def test_the_cost_of_a_run_is_told_as_far_as_it_was_counted() -> None:
+    """Requests by API, the most frequent first; what an earlier version did not count is a dash."""
+    counted = run(
+        api_calls={"ssm:SendCommand": 9, "sts:AssumeRole": 1, "dynamodb:PutItem": 1200},
+        throttled_calls={"ssm:SendCommand": 2},
+        retries=3,
+        read_units=24.0,
+        write_units=1749.5,
+        not_scanned={"stopped": 2, "agent_offline": 1, "not_reached": 0},
+    )
+    assert words.requests_sent(counted) == "1,210, 3 of them retries, 2 throttled"
+    assert words.units_used(counted) == "24 read, 1,749.5 write"
+    assert words.not_scanned(counted.not_scanned) == "2 stopped, 1 agent offline"
+    assert frames.api_calls(counted).values.tolist() == [
+        ["dynamodb:PutItem", 1200, 0],
+        ["ssm:SendCommand", 9, 2],
+        ["sts:AssumeRole", 1, 0],
+    ]
+    earlier = run()
+    assert words.requests_sent(earlier) == "27"
+    assert words.units_used(earlier) == words.not_scanned(earlier.not_scanned) == "–"  # noqa: RUF001
+    assert frames.api_calls(earlier)["Throttled"].isna().all()
