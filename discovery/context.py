@@ -12,6 +12,7 @@ from discovery.aws.inventory import Inventory
 from discovery.aws.runs import RunStore
 from discovery.aws.session import Aws
 from discovery.aws.store import HostWriter
+from discovery.errors import AwsError
 from discovery.events import Event
 from discovery.model import DatabaseRecord, Host, OutstandingCommand, RunRequest, Scope
 from discovery.pacing import Looks
@@ -46,7 +47,8 @@ class RunContext:
     """What the scopes of one run share.
 
     `deadline` is in the clock's monotonic seconds. `outstanding` is what earlier runs left in
-    flight; `resumes` is the run whose scanned hosts need no second scan.
+    flight; `refused` are the scopes that failed before the run began; `resumes` is the run whose
+    scanned hosts need no second scan.
     """
 
     run_id: str
@@ -63,6 +65,7 @@ class RunContext:
     schedule: Schedule
     looks: Looks
     outstanding: Mapping[Scope, Sequence[OutstandingCommand]]
+    refused: Mapping[Scope, AwsError]
     deadline: float | None = None
     resumes: str | None = None
 

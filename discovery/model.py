@@ -573,6 +573,8 @@ class RunRecord:
     api_calls: Mapping[str, int] = field(default_factory=dict)
     error: str | None = None
     cancel_requested: bool = False
+    accounts_skipped: Mapping[str, str] = field(default_factory=dict)
+    """Accounts of the organisation that it left out -> why: suspended, closing, …"""
     cut_short: bool = False
     """Its deadline came before some hosts were reached or had answered."""
     answer_seconds: float | None = None

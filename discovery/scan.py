@@ -51,6 +51,9 @@ class ScopeScan:
         if self._context.cancelled.is_set() or self._context.is_late(0):
             self._finish(ScopeStatus.CANCELLED)
             return
+        if refusal := self._context.refused.get(self._scope):
+            self._fail(refusal.kind, str(refusal))
+            return
         try:
             listed = hosts.list_hosts(
                 self._context.aws, self._scope, self._context.request.instances

@@ -15,7 +15,7 @@ import pytest
 from discovery.settings import ROOT
 
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("model", "errors", "settings", "events", "lifecycle", "text", "lenient"),
+    ("model", "errors", "partitions", "settings", "events", "lifecycle", "text", "lenient"),
     (
         "freshness",
         "report",
@@ -28,7 +28,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "schedule",
     ),
     ("aws",),
-    ("spool", "context", "results", "commands", "scan", "runner", "doctor"),
+    ("spool", "context", "results", "commands", "scan", "plan", "runner", "doctor"),
     ("jobs", "api", "server", "cli", "__main__"),
     ("view", "lambda"),
     ("pages",),

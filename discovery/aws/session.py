@@ -16,6 +16,7 @@ from botocore.loaders import Loader, create_loader
 from discovery import artefacts
 from discovery.aws.calls import CallCounter, aws_errors
 from discovery.errors import AwsError
+from discovery.partitions import partition_of
 from discovery.settings import Settings
 
 _CONFIG = Config(
@@ -138,8 +139,8 @@ class Aws:
         return client
 
     def _role_arn(self, account_id: str) -> str:
-        partition = self._home.get_partition_for_region(self.settings.home_region)
-        return f"arn:{partition}:iam::{account_id}:role/{self.settings.role_name}"
+        partition = partition_of(self.settings.home_region)
+        return f"arn:{partition.name}:iam::{account_id}:role/{self.settings.role_name}"
 
     def _assume_role_arguments(self) -> dict[str, str]:
         """The session policy repeats the role's own: a role that was widened by mistake gives this

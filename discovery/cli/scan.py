@@ -18,7 +18,7 @@ from discovery.cli.boundary import EXIT_FAILED, EXIT_INTERRUPTED
 from discovery.cli.progress import Progress
 from discovery.model import RunRecord, RunRequest, RunStatus
 from discovery.settings import load_settings
-from discovery.text import printable
+from discovery.text import printable, skipped_words
 
 _NAMED_HOSTS = 5
 _MESSAGE_CHARACTERS = 300
@@ -139,6 +139,8 @@ def _summary(run: RunRecord, progress: Progress) -> str:
             f"({per_batch:.1f} a batch)"
         ),
     }
+    if run.accounts_skipped:
+        rows["skipped"] = f"accounts: {skipped_words(run.accounts_skipped)}"
     lines = [f"run {run.run_id} {run.status.value} in {seconds:.1f} s"]
     lines += [f"  {name:<10} {text}" for name, text in rows.items()]
     if run.cut_short:

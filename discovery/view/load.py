@@ -7,6 +7,7 @@ run began, went on or ended; while one goes on, no more often than a tenth of th
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
@@ -56,6 +57,13 @@ class Snapshot:
     def oldest_scan(self) -> datetime | None:
         """The last scan of the host that was not scanned for longest."""
         return min((host.last_scanned for host in self.hosts if host.last_scanned), default=None)
+
+    @property
+    def accounts_skipped(self) -> Mapping[str, str]:
+        """The accounts that the newest run over all accounts left out, each with the reason."""
+        whole = (run for run in self.runs if not run.request.accounts)
+        newest = next(whole, None)
+        return newest.accounts_skipped if newest else {}
 
     @property
     def failed_scopes(self) -> tuple[ScopeRecord, ...]:
