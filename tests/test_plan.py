@@ -104,7 +104,7 @@ def test_what_is_no_unit_is_refused_with_its_variable(unit: str) -> None:
 
 def test_units_and_a_list_of_accounts_exclude_each_other() -> None:
     """A filter that would not filter is refused."""
-    with pytest.raises(ConfigurationError, match="DISCOVERY_OUS=.*SPOKE_ACCOUNTS"):
+    with pytest.raises(ConfigurationError, match=r"DISCOVERY_OUS=.*SPOKE_ACCOUNTS"):
         load_settings({"SPOKE_ACCOUNTS": "111122223333", "DISCOVERY_OUS": "r-sbx1"})
 
 
@@ -184,7 +184,7 @@ def test_a_region_that_cannot_be_is_refused(settings: Settings, region: str, mes
 
 def test_all_stands_alone() -> None:
     """`all` beside a name is a mistake."""
-    with pytest.raises(ConfigurationError, match="DISCOVERY_REGIONS=.*'all' stands alone"):
+    with pytest.raises(ConfigurationError, match=r"DISCOVERY_REGIONS=.*'all' stands alone"):
         load_settings({"DISCOVERY_REGIONS": "all,eu-west-1"})
 
 
@@ -193,9 +193,7 @@ def test_all_stands_alone() -> None:
 
 def test_doctor_names_skipped_accounts_and_each_account_s_regions(settings: Settings) -> None:
     """`doctor` looks at what a run would, and says what a run would leave out."""
-    found = {
-        one.subject: one for one in examine(settings.model_copy(update={"regions": ("all",)}))
-    }
+    found = {one.subject: one for one in examine(settings.model_copy(update={"regions": ("all",)}))}
     assert f"skipped: 1 suspended ({SUSPENDED})" in found["accounts"].detail
     assert found[f"{STAGING} regions"].detail == "1 enabled: eu-west-1"
     assert found[f"{STAGING} eu-west-1 instances"].ok
