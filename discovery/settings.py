@@ -57,7 +57,7 @@ class Settings(BaseModel):
     command_timeout: Annotated[int, Field(alias="COMMAND_TIMEOUT", ge=30, le=3600)] = 60
     scope_workers: Annotated[int, Field(alias="DISCOVERY_SCOPE_WORKERS", ge=1, le=64)] = 16
     lease_seconds: Annotated[int, Field(alias="DISCOVERY_LEASE_SECONDS", ge=2, le=3600)] = 60
-    history_days: Annotated[int, Field(alias="DISCOVERY_HISTORY_DAYS", ge=1, le=3650)] = 400
+    history_days: Annotated[int, Field(alias="DISCOVERY_HISTORY_DAYS", ge=1, le=36500)] = 400
     gone_ttl_days: Annotated[int, Field(alias="DISCOVERY_GONE_TTL_DAYS", ge=1, le=3650)] = 90
     stale_days: Annotated[int, Field(alias="DISCOVERY_STALE_DAYS", ge=1, le=3650)] = 7
     growth_percent: Annotated[int, Field(alias="DISCOVERY_GROWTH_PERCENT", ge=1, le=10000)] = 25

@@ -21,6 +21,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "report",
         "reconcile",
         "query",
+        "changes",
         "export",
         "artefacts",
         "progress",

@@ -80,6 +80,7 @@ class HostWriter:
     def __init__(self, aws: Aws, *, sleep: Callable[[float], None] = time.sleep) -> None:
         self._results = aws.settings.results_table
         self._runs = aws.settings.runs_table
+        self._days = aws.settings.history_days
         # The client of a boto3 `Table`: Python values in and out.
         self._client = aws.table(self._runs).meta.client
         self._sleep = sleep
@@ -106,7 +107,7 @@ class HostWriter:
             if change.db_id not in written:
                 yield _Unit(self._put_change(change))
         if result.unscanned:
-            yield _Unit(self._put(self._runs, unscanned_item(result.unscanned)))
+            yield _Unit(self._put(self._runs, unscanned_item(result.unscanned, self._days)))
         yield _Unit(
             self._put(self._runs, host_item(result.host), result.run_id),
             (
@@ -119,7 +120,7 @@ class HostWriter:
         return self._put(self._results, record_item(record), record.run_id)
 
     def _put_change(self, change: Change) -> Action:
-        return self._put(self._runs, change_item(change))
+        return self._put(self._runs, change_item(change, self._days))
 
     def _put(self, table: str, item: Mapping[str, Any], run_id: str | None = None) -> Action:
         return {"Put": {"TableName": table, "Item": item, **_guarded(run_id)}}

@@ -102,6 +102,8 @@ class Sandbox:
             "DISCOVERY_OUTPUT_BUCKET": OUTPUT_BUCKET,
             # never the user's own: what is kept there would be replayed into a real table
             "DISCOVERY_SPOOL_DIR": str(Path(self._scratch.name) / "spool"),
+            # all of it ends with the sandbox; runs of any date can be stored and read until then
+            "DISCOVERY_HISTORY_DAYS": "36500",
             "DISCOVERY_SANDBOX": "1",
         }
 

@@ -197,6 +197,37 @@ def runs(records: Iterable[RunRecord], now: datetime) -> pd.DataFrame:
     )
 
 
+def change_log(records: Iterable[Change], names: Mapping[tuple[str, str], str]) -> pd.DataFrame:
+    """One row a change of any run; `names` are those of (account, instance)."""
+    return pd.DataFrame(
+        [
+            (
+                change.at,
+                change.kind.value.capitalize(),
+                _text(names.get((change.account_id, change.instance_id), change.instance_id)),
+                engine(change.engine),
+                _text(change.before),
+                _text(change.after),
+                change.account_id,
+                change.region,
+                change.db_id,
+            )
+            for change in records
+        ],
+        columns=[
+            "When",
+            "Change",
+            "Instance",
+            "Engine",
+            "Before",
+            "After",
+            "Account",
+            "Region",
+            "Database",
+        ],
+    )
+
+
 def changes(records: Iterable[Change]) -> pd.DataFrame:
     """One row a change that a run found."""
     return pd.DataFrame(
