@@ -30,7 +30,7 @@ _SEVERAL = (
     "freshness",
     "environment",
 )
-_HIDDEN = ("Instance id", "Last seen")
+_HIDDEN = ("Instance id",)
 
 
 def filter_bar(shown: Snapshot, filters: UrlFilters) -> dict[str, list[str]]:
