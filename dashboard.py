@@ -29,6 +29,7 @@ page = st.navigation(
         "Explore": [
             st.Page(visit.OVERVIEW, title="Overview", default=True),
             st.Page(visit.DATABASES, title="Databases"),
+            st.Page(visit.CHANGES, title="Changes"),
             st.Page(visit.COVERAGE, title="Coverage"),
         ],
         "Operate": [

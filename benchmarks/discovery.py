@@ -53,6 +53,7 @@ def settings_for(accounts: int, workers: int) -> Settings:
         "DISCOVERY_SCRIPT_BUCKET": "scripts",
         "MANAGEMENT_ACCOUNT_ID": "999999999999",
         "DISCOVERY_SCOPE_WORKERS": str(workers),
+        "DISCOVERY_HISTORY_DAYS": "36500",  # the simulated clock stands in the past
     }
     return load_settings(environment)
 

@@ -31,7 +31,8 @@ from discovery.model import Usage
 from discovery.schedule import Clock, Schedule
 from discovery.settings import Settings
 
-EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
+EPOCH = datetime(2100, 1, 1, tzinfo=UTC)
+"""Late enough that nothing stored then is past its time by the real clock."""
 REGION = "eu-west-1"
 Result = TypeVar("Result")
 _CANCELLED = -1.0

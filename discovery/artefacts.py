@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from discovery.errors import ConfigurationError
+from discovery.partitions import partition_of
 from discovery.settings import ROOT, Settings
 
 DOCUMENT = "ssm/ssm-document.json"
@@ -22,10 +23,6 @@ MAX_SESSION_POLICY = 2048
 """Characters of a session policy (STS API reference, AssumeRole, Policy)."""
 
 _PLACEHOLDER = re.compile(r"\$\{([A-Z][A-Z0-9_]*)\}")
-_PARTITIONS = {
-    "cn-": ("aws-cn", "amazonaws.com.cn"),
-    "us-gov-": ("aws-us-gov", "amazonaws.com"),
-}
 
 
 def render(path: str, values: Mapping[str, str]) -> dict[str, Any]:
@@ -57,13 +54,10 @@ def render_text(path: str, values: Mapping[str, str]) -> str:
 def values_of(settings: Settings, **more: str) -> dict[str, str]:
     """What `settings` say about the placeholders; `more` adds the rest, such as
     `MANAGEMENT_ACCOUNT_ID` and `SPOKE_ACCOUNT_ID`."""
-    partition, suffix = next(
-        (known for prefix, known in _PARTITIONS.items() if settings.home_region.startswith(prefix)),
-        ("aws", "amazonaws.com"),
-    )
+    partition = partition_of(settings.home_region)
     return {
-        "PARTITION": partition,
-        "DNS_SUFFIX": suffix,
+        "PARTITION": partition.name,
+        "DNS_SUFFIX": partition.dns_suffix,
         "HOME_REGION": settings.home_region,
         "EXTERNAL_ID": settings.external_id or "",
         "SCRIPT_BUCKET": settings.script_bucket or "",

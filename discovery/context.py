@@ -10,6 +10,7 @@ from threading import Lock
 
 from discovery.aws.inventory import Inventory
 from discovery.aws.session import Aws
+from discovery.errors import AwsError
 from discovery.events import Event
 from discovery.ledger import Ledger
 from discovery.model import DatabaseRecord, Host, OutstandingCommand, RunRequest, Scope
@@ -45,8 +46,9 @@ class RunContext:
     """What the scopes of one run share.
 
     `deadline` is in the clock's monotonic seconds. `outstanding` is what earlier runs left in
-    flight; `resumes` is the run whose scanned hosts need no second scan. `taken_over` is set, with
-    `cancelled`, when another run has taken the lease.
+    flight; `refused` are the scopes that failed before the run began; `resumes` is the run whose
+    scanned hosts need no second scan. `taken_over` is set, with `cancelled`, when another run has
+    taken the lease.
     """
 
     run_id: str
@@ -60,6 +62,7 @@ class RunContext:
     schedule: Schedule
     looks: Looks
     outstanding: Mapping[Scope, Sequence[OutstandingCommand]]
+    refused: Mapping[Scope, AwsError]
     deadline: float | None = None
     resumes: str | None = None
 

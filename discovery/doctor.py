@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from functools import partial
 
 from discovery.aws import checks
-from discovery.aws.accounts import list_account_ids
+from discovery.aws.accounts import list_accounts
+from discovery.aws.regions import enabled_regions
 from discovery.aws.session import Aws
 from discovery.errors import AwsError, DiscoveryError
 from discovery.model import Scope
 from discovery.settings import Settings
+from discovery.text import skipped_words
 
 _GUIDE = "(EXECUTION_GUIDE.md, part 2)"
 _FIX_CREDENTIALS = (
@@ -26,7 +28,8 @@ _FIX_RUNS = _FIX_RESULTS.replace("dynamodb-table", "dynamodb-runs-table")
 _FIX_PROBE = f"Upload the probe {_GUIDE}."
 _FIX_OUTPUT = f"Create the bucket {_GUIDE}, or unset DISCOVERY_OUTPUT_BUCKET."
 _FIX_ACCOUNTS = (
-    "Allow organizations:ListAccounts in the organisation's management account or a delegated "
+    "Allow organizations:ListAccounts (with DISCOVERY_OUS, ListAccountsForParent and "
+    "ListOrganizationalUnitsForParent) in the organisation's management account or a delegated "
     "administrator's, or list account ids in SPOKE_ACCOUNTS."
 )
 
@@ -58,15 +61,27 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield _check("probe", partial(checks.probe_object, aws), _FIX_PROBE)
     yield _check("output bucket", partial(checks.output_bucket, aws), _FIX_OUTPUT)
     accounts: list[str] = []
-
-    def list_accounts() -> str:
-        accounts.extend(list_account_ids(aws))
-        return f"{len(accounts)} to discover, in {', '.join(settings.scan_regions)}"
-
-    yield _check("accounts", list_accounts, _FIX_ACCOUNTS)
+    yield _check("accounts", partial(_list_accounts, aws, accounts), _FIX_ACCOUNTS)
     with ThreadPoolExecutor(settings.scope_workers) as pool:
         for findings in pool.map(lambda account: list(_account(aws, account)), accounts):
             yield from findings
+
+
+def _list_accounts(aws: Aws, found: list[str]) -> str:
+    """Adds the accounts to discover to `found`."""
+    accounts = list_accounts(aws)
+    found += accounts.active
+    regions = ", ".join(aws.settings.scan_regions)
+    if aws.settings.all_regions:
+        regions = "the regions that each has enabled"
+    skipped = f"; skipped: {skipped_words(accounts.skipped)}" if accounts.skipped else ""
+    return f"{len(found)} to discover, in {regions}{skipped}"
+
+
+def _list_regions(aws: Aws, account_id: str, found: list[str]) -> str:
+    """Adds the regions that the account has enabled to `found`."""
+    found += enabled_regions(aws, account_id)
+    return f"{len(found)} enabled: {', '.join(found)}"
 
 
 def _account(aws: Aws, account_id: str) -> Iterator[Finding]:
@@ -79,7 +94,11 @@ def _account(aws: Aws, account_id: str) -> Iterator[Finding]:
         "managed instances": checks.managed_instances,
         "document": checks.document,
     }
-    for region in aws.settings.scan_regions:
+    regions = list(aws.settings.scan_regions)
+    if aws.settings.all_regions:
+        regions = []
+        yield _check(f"{account_id} regions", partial(_list_regions, aws, account_id, regions))
+    for region in regions:
         for name, look in looks.items():
             scope = Scope(account_id, region)
             yield _check(f"{account_id} {region} {name}", partial(look, aws, scope))

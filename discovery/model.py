@@ -603,6 +603,8 @@ class RunRecord:
     """From the start until the first host's report was stored."""
     error: str | None = None
     cancel_requested: bool = False
+    accounts_skipped: Mapping[str, str] = field(default_factory=dict)
+    """Accounts of the organisation that it left out -> why: suspended, closing, …"""
     cut_short: bool = False
     """Its deadline came before some hosts were reached or had answered."""
     kept: int = 0

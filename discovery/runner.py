@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 import secrets
 import socket
 from collections import defaultdict
@@ -16,14 +15,13 @@ from threading import Event as Flag
 from threading import Lock
 
 from discovery import artefacts
-from discovery.aws.accounts import list_account_ids
 from discovery.aws.inventory import Inventory
 from discovery.aws.lease import Lease
 from discovery.aws.runs import RunStore
 from discovery.aws.session import Aws
 from discovery.context import KnownRecords, RunContext
 from discovery.entries import EntryWriter, RunEnd
-from discovery.errors import AwsError, NotFoundError, RequestError
+from discovery.errors import AwsError, NotFoundError
 from discovery.eventlog import log_event
 from discovery.events import Event, RunFinished, RunStarted, Watcher
 from discovery.heartbeat import Heartbeat
@@ -39,6 +37,7 @@ from discovery.model import (
     ScopeStatus,
 )
 from discovery.pacing import Looks
+from discovery.plan import Plan, plan_run
 from discovery.progress import advance, final_status
 from discovery.scan import ScopeScan
 from discovery.schedule import Clock, Schedule
@@ -46,7 +45,6 @@ from discovery.settings import Settings
 from discovery.spool import Spool
 
 _log = logging.getLogger(__name__)
-_INSTANCE = re.compile(r"(i|mi)-[0-9a-f]{6,32}")
 _COLLECTED_FOR = timedelta(hours=24)
 """Answers older than this are not worth having: the host is asked again."""
 
@@ -74,31 +72,6 @@ def run_discovery(
     return run.execute(watcher, cancelled, deadline)
 
 
-def plan_scopes(
-    accounts: Sequence[str], regions: Sequence[str], request: RunRequest
-) -> tuple[Scope, ...]:
-    """The scopes of `request` among the configured accounts and regions.
-
-    Raises RequestError naming an account, region or instance that is malformed or not configured.
-    """
-    for account in request.accounts:
-        if account not in accounts:
-            raise RequestError(f"account {account!r} is not configured", hint="See SPOKE_ACCOUNTS.")
-    for region in request.regions:
-        if region not in regions:
-            raise RequestError(
-                f"region {region!r} is not configured", hint="See DISCOVERY_REGIONS."
-            )
-    for instance in request.instances:
-        if not _INSTANCE.fullmatch(instance):
-            raise RequestError(f"instance {instance!r} is not an instance id (i-… or mi-…)")
-    return tuple(
-        Scope(account, region)
-        for account in request.accounts or accounts
-        for region in request.regions or regions
-    )
-
-
 def _unfinished(runs: RunStore, run_id: str) -> tuple[RunRequest, set[Scope]]:
     """What a run was asked for, and the scopes that it has done. Raises NotFoundError."""
     run = runs.run(run_id)
@@ -119,14 +92,14 @@ class DiscoveryRun:
         self,
         aws: Aws,
         run: RunRecord,
-        scopes: Sequence[Scope],
+        plan: Plan,
         lease: Lease,
         clock: Clock,
         resumes: str | None = None,
     ) -> None:
         self._aws = aws
         self._run = run
-        self._scopes = scopes
+        self._plan = plan
         self._lease = lease
         self._clock = clock
         self._resumes = resumes
@@ -162,8 +135,8 @@ class DiscoveryRun:
         done: set[Scope] = set()
         if resume:
             request, done = _unfinished(runs, resume)
-        planned = plan_scopes(list_account_ids(aws), settings.scan_regions, request)
-        scopes = [scope for scope in planned if scope not in done]
+        plan = plan_run(aws, request)
+        plan = replace(plan, scopes=tuple(one for one in plan.scopes if one not in done))
         now = clock.now()
         run = RunRecord(
             run_id=f"{now:%Y%m%dT%H%M%S}.{now.microsecond // 1000:03d}Z-{secrets.token_hex(3)}",
@@ -173,7 +146,8 @@ class DiscoveryRun:
             holder=f"{socket.gethostname()}:{os.getpid()}",
             trigger=trigger,
             request=request,
-            scopes_total=len(scopes),
+            scopes_total=len(plan.scopes),
+            accounts_skipped=plan.skipped,
         )
         lease = Lease(aws, run.run_id, run.holder, now=clock.now)
         lease.acquire()
@@ -185,7 +159,7 @@ class DiscoveryRun:
             with suppress(AwsError):  # it lapses by itself
                 lease.release()  # no run that cannot be watched or cancelled may block the next one
             raise
-        return cls(aws, run, scopes, lease, clock, resume)
+        return cls(aws, run, plan, lease, clock, resume)
 
     def execute(
         self,
@@ -235,7 +209,7 @@ class DiscoveryRun:
         before = self._earlier_runs()
         learned = next((run.answer_seconds for run in before if run.answer_seconds), None)
         self._looks = Looks(learned, self._aws.settings.command_timeout)
-        workers = max(1, min(self._aws.settings.scope_workers, len(self._scopes)))
+        workers = max(1, min(self._aws.settings.scope_workers, len(self._plan.scopes)))
         return RunContext(
             run_id=self.run_id,
             request=self._run.request,
@@ -248,12 +222,13 @@ class DiscoveryRun:
             schedule=schedule or Schedule(self._clock, workers, cancelled),
             looks=self._looks,
             outstanding=self._outstanding(before),
+            refused=self._plan.refused,
             deadline=self._until(deadline),
             resumes=self._resumes,
         )
 
     def _scan_all(self, context: RunContext) -> None:
-        for scope in self._scopes:
+        for scope in self._plan.scopes:
             context.schedule.add(ScopeScan(context, scope).begin)
         context.schedule.run()
 

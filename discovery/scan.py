@@ -55,6 +55,9 @@ class ScopeScan:
         if self._context.cancelled.is_set() or self._context.is_late(0):
             self._finish(ScopeStatus.CANCELLED)
             return
+        if refusal := self._context.refused.get(self._scope):
+            self._fail(refusal.kind, str(refusal))
+            return
         try:
             self._results.load_previous()
         except AwsError as error:  # nothing is sent that could not be compared with what is known

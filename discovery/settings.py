@@ -9,30 +9,44 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 
 from discovery.errors import ConfigurationError
+from discovery.partitions import partition_of
 
 ROOT = Path(__file__).resolve().parent.parent
 """The checkout: `iam/`, `ssm/` and `schema/` are read from here."""
 
 ORGANIZATION = "organization"
+ALL_REGIONS = "all"
 _ACCOUNT = re.compile(r"[0-9]{12}")
 _REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-\d")
+_PARENT = re.compile(r"r-[0-9a-z]{4,32}|ou-[0-9a-z]{4,32}-[0-9a-z]{8,32}")
+"""A root or an organizational unit (Organizations API reference, ListAccountsForParent)."""
 
 
 class Settings(BaseModel):
     """Each field's `alias` is its environment variable.
 
     `accounts` is a tuple of 12-digit account ids, or `("organization",)` for every active account
-    of the organisation. Times are seconds.
+    of the organisation, of which `units`, if any, are the roots and organizational units to take.
+    `regions` is a tuple of region names, or `("all",)` for those that each account has enabled.
+    Times are seconds.
     """
 
     model_config = ConfigDict(frozen=True, populate_by_name=True, extra="ignore")
 
     accounts: Annotated[tuple[str, ...], Field(alias="SPOKE_ACCOUNTS")] = ()
-    regions: Annotated[tuple[str, ...], Field(alias="DISCOVERY_REGIONS")] = ()
+    units: Annotated[tuple[str, ...], Field(alias="DISCOVERY_OUS")] = ()
     home_region: Annotated[str, Field(alias="AWS_REGION")] = "eu-west-1"
+    regions: Annotated[tuple[str, ...], Field(alias="DISCOVERY_REGIONS")] = ()
     role_name: Annotated[str, Field(alias="SPOKE_ROLE_NAME")] = "DBDiscoverySpokeRole"
     external_id: Annotated[str | None, Field(alias="DISCOVERY_EXTERNAL_ID")] = None
     results_table: Annotated[str, Field(alias="DISCOVERY_RESULTS_TABLE")] = "db-discovery-results"
@@ -43,6 +57,7 @@ class Settings(BaseModel):
     command_timeout: Annotated[int, Field(alias="COMMAND_TIMEOUT", ge=30, le=3600)] = 60
     scope_workers: Annotated[int, Field(alias="DISCOVERY_SCOPE_WORKERS", ge=1, le=64)] = 16
     lease_seconds: Annotated[int, Field(alias="DISCOVERY_LEASE_SECONDS", ge=2, le=3600)] = 60
+    history_days: Annotated[int, Field(alias="DISCOVERY_HISTORY_DAYS", ge=1, le=36500)] = 400
     gone_ttl_days: Annotated[int, Field(alias="DISCOVERY_GONE_TTL_DAYS", ge=1, le=3650)] = 90
     stale_days: Annotated[int, Field(alias="DISCOVERY_STALE_DAYS", ge=1, le=3650)] = 7
     growth_percent: Annotated[int, Field(alias="DISCOVERY_GROWTH_PERCENT", ge=1, le=10000)] = 25
@@ -58,7 +73,7 @@ class Settings(BaseModel):
     endpoint_url: Annotated[str | None, Field(alias="AWS_ENDPOINT_URL")] = None
     sandbox: Annotated[bool, Field(alias="DISCOVERY_SANDBOX")] = False
 
-    @field_validator("accounts", "regions", "environment_tags", mode="before")
+    @field_validator("accounts", "units", "regions", "environment_tags", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         if isinstance(value, str):
@@ -75,12 +90,26 @@ class Settings(BaseModel):
                 raise ValueError(f"{account!r} is not a 12-digit account id, nor 'organization'")
         return tuple(dict.fromkeys(value))
 
+    @field_validator("units")
+    @classmethod
+    def _check_units(cls, value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        for unit in value:
+            if not _PARENT.fullmatch(unit):
+                raise ValueError(f"{unit!r} is not the id of an organizational unit or a root")
+        if value and info.data.get("accounts", (ORGANIZATION,)) != (ORGANIZATION,):
+            raise ValueError(
+                "it chooses among the organisation's accounts, and SPOKE_ACCOUNTS "
+                "is not 'organization'"
+            )
+        return tuple(dict.fromkeys(value))
+
     @field_validator("regions")
     @classmethod
-    def _check_regions(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+    def _check_regions(cls, value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        if value == (ALL_REGIONS,):
+            return value
         for region in value:
-            if not _REGION.fullmatch(region):
-                raise ValueError(f"{region!r} is not an AWS region name")
+            check_region(region, info.data.get("home_region", region))
         return tuple(dict.fromkeys(value))
 
     @property
@@ -98,8 +127,28 @@ class Settings(BaseModel):
 
     @property
     def scan_regions(self) -> tuple[str, ...]:
-        """The regions to discover: those configured, else the home region."""
+        """The regions to discover: those configured, else the home region; `("all",)` for those
+        that each account has enabled."""
         return self.regions or (self.home_region,)
+
+    @property
+    def all_regions(self) -> bool:
+        """Whether each account says itself which regions to discover."""
+        return self.regions == (ALL_REGIONS,)
+
+
+def check_region(region: str, home_region: str) -> None:
+    """Raises ValueError for what is no region's name, or is in another partition than the home
+    region: no role of one partition can be assumed from another."""
+    if not _REGION.fullmatch(region):
+        alone = ": 'all' stands alone" if region == ALL_REGIONS else ""
+        raise ValueError(f"{region!r} is not an AWS region name{alone}")
+    home, other = partition_of(home_region).name, partition_of(region).name
+    if other != home:
+        raise ValueError(
+            f"{region!r} is in partition {other}, and the home region {home_region!r} in {home}: "
+            "a run lives in one partition"
+        )
 
 
 def load_settings(environment: Mapping[str, str] | None = None) -> Settings:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 _TERMINAL_ESCAPE = re.compile(
@@ -43,3 +44,15 @@ def shown(value: object, limit: int = 60) -> str:
 def iso(time: datetime) -> str:
     """`2026-02-04T10:00:00Z`: UTC, to the second."""
     return f"{time.astimezone(UTC).isoformat(timespec='seconds')[:19]}Z"
+
+
+def skipped_words(skipped: Mapping[str, str], named: int = 5) -> str:
+    """Accounts left out, by reason: `2 suspended (111122223333, 222233334444), 1 closing (…)`."""
+    by_reason: dict[str, list[str]] = {}
+    for account, reason in skipped.items():
+        by_reason.setdefault(reason, []).append(account)
+    return ", ".join(
+        f"{len(accounts):,} {reason} ({', '.join(accounts[:named])}"
+        + (f" and {len(accounts) - named:,} more)" if len(accounts) > named else ")")
+        for reason, accounts in by_reason.items()
+    )

@@ -10,7 +10,8 @@ from click.testing import CliRunner
 
 from discovery.aws.runs import RunStore
 from discovery.aws.session import Aws
-from discovery.cli.changes import change_object, changes, first_run_id
+from discovery.changes import first_run_id
+from discovery.cli.changes import change_object, changes
 from discovery.errors import NotFoundError, RequestError
 from discovery.model import Change, ChangeKind, RunRecord, RunStatus
 from discovery.sandbox import Sandbox
@@ -18,6 +19,7 @@ from discovery.settings import Settings
 from tests.tables import empty_tables
 
 RUN = "20260204T100000.000Z-4f1c2a"
+TODAY = datetime(2026, 2, 4, 15, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
@@ -28,22 +30,24 @@ RUN = "20260204T100000.000Z-4f1c2a"
         ("2026-02-04T10:00", "20260204T100000"),
         ("2026-02-04T11:00+01:00", "20260204T100000"),
         ("2026-02-04T10:00:00Z", "20260204T100000"),
+        ("1d", "20260203T000000"),
+        ("30d", "20260105T000000"),
     ],
 )
 def test_since_is_a_run_or_a_moment_in_utc(since: str, first: str) -> None:
     """Run ids sort by time, so a moment is the beginning of a run id."""
-    assert first_run_id(since) == first
+    assert first_run_id(since, TODAY) == first
 
 
 def test_a_run_of_that_second_is_included() -> None:
     """A run that began within the second named is since it."""
-    assert first_run_id("2026-02-04T10:00") <= RUN
+    assert first_run_id("2026-02-04T10:00", TODAY) <= RUN
 
 
 def test_what_is_neither_is_refused() -> None:
     """The message shows the value."""
     with pytest.raises(RequestError, match="'yesterday'"):
-        first_run_id("yesterday")
+        first_run_id("yesterday", TODAY)
 
 
 def test_json_has_every_field_of_a_change() -> None:

@@ -15,12 +15,23 @@ import pytest
 from discovery.settings import ROOT
 
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("model", "errors", "settings", "events", "lifecycle", "text", "lenient", "logs"),
+    (
+        "model",
+        "errors",
+        "partitions",
+        "settings",
+        "events",
+        "lifecycle",
+        "text",
+        "lenient",
+        "logs",
+    ),
     (
         "freshness",
         "report",
         "reconcile",
         "query",
+        "changes",
         "export",
         "artefacts",
         "progress",
@@ -39,6 +50,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "results",
         "commands",
         "scan",
+        "plan",
         "runner",
         "doctor",
     ),

@@ -1,17 +1,39 @@
-"""Which accounts to discover: a fixed list, or every active account of the organisation."""
+"""Which accounts to discover: a fixed list, or the active ones of the organisation or some of its
+units."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 from discovery.aws.calls import aws_errors
 from discovery.aws.session import Aws
 from discovery.errors import ConfigurationError
 from discovery.settings import ORGANIZATION
 
+_WHY_SKIPPED = {
+    "SUSPENDED": "suspended",
+    "PENDING_CLOSURE": "closing",
+    "CLOSED": "closed",
+    "PENDING_ACTIVATION": "not yet activated",
+}
+"""Each state of an account but ACTIVE (Organizations API reference, Account)."""
 
-def list_account_ids(aws: Aws) -> tuple[str, ...]:
-    """Account ids, sorted. Suspended accounts are left out: their roles cannot be assumed.
 
-    Raises ConfigurationError when no account is configured, AwsError when Organizations refuses.
+@dataclass(frozen=True, slots=True)
+class Accounts:
+    """The ids of the accounts to discover, sorted, and of those left out, each with the reason:
+    their roles cannot be assumed."""
+
+    active: tuple[str, ...]
+    skipped: Mapping[str, str] = field(default_factory=dict)
+
+
+def list_accounts(aws: Aws) -> Accounts:
+    """The accounts that the settings name.
+
+    Raises ConfigurationError when they name none, AwsError when Organizations refuses.
     """
     configured = aws.settings.accounts
     if not configured:
@@ -20,8 +42,35 @@ def list_account_ids(aws: Aws) -> tuple[str, ...]:
             hint="Set SPOKE_ACCOUNTS to account ids separated by commas, or to 'organization'.",
         )
     if configured != (ORGANIZATION,):
-        return tuple(sorted(configured))
+        return Accounts(tuple(sorted(configured)))
     with aws_errors():
-        pages = aws.home("organizations").get_paginator("list_accounts").paginate()
-        accounts = [account for page in pages for account in page["Accounts"]]
-    return tuple(sorted(account["Id"] for account in accounts if account["Status"] == "ACTIVE"))
+        states = {one["Id"]: one.get("State") or one["Status"] for one in _members(aws)}
+    return Accounts(
+        tuple(sorted(id_ for id_, state in states.items() if state == "ACTIVE")),
+        {
+            id_: _WHY_SKIPPED.get(state, state.lower().replace("_", " "))
+            for id_, state in sorted(states.items())
+            if state != "ACTIVE"
+        },
+    )
+
+
+def _members(aws: Aws) -> Iterator[Mapping[str, Any]]:
+    """The organisation's accounts; with units configured, those in them and in the units below."""
+    client = aws.home("organizations")
+    if not aws.settings.units:
+        for page in client.get_paginator("list_accounts").paginate():
+            yield from page["Accounts"]
+        return
+    accounts = client.get_paginator("list_accounts_for_parent")
+    children = client.get_paginator("list_organizational_units_for_parent")
+    left, seen = list(aws.settings.units), set[str]()
+    while left:
+        unit = left.pop()
+        if unit in seen:
+            continue  # named beside one that holds it
+        seen.add(unit)
+        for page in accounts.paginate(ParentId=unit):
+            yield from page["Accounts"]
+        for page in children.paginate(ParentId=unit):
+            left += [child["Id"] for child in page["OrganizationalUnits"]]

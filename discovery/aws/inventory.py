@@ -9,6 +9,7 @@ from botocore.exceptions import ClientError
 from pydantic import TypeAdapter
 
 from discovery.aws.calls import aws_errors
+from discovery.aws.expiry import is_expired
 from discovery.aws.records import UNLESS_NEWER, from_item, to_item
 from discovery.aws.session import Aws
 from discovery.model import DatabaseRecord
@@ -24,7 +25,8 @@ class Inventory:
         self._table = aws.table(self._name)
 
     def all_records(self) -> Iterator[DatabaseRecord]:
-        """Every record, placeholders and gone ones included, page by page, in no order."""
+        """Every record, placeholders and gone ones included, page by page, in no order. A gone one
+        whose time is past is passed over: DynamoDB removes it when it gets to it."""
         return self._records("scan")
 
     def account_records(
@@ -83,6 +85,8 @@ class Inventory:
         with aws_errors():
             for page in paginator.paginate(TableName=self._name, **arguments):
                 for item in page["Items"]:
+                    if is_expired(item):
+                        continue
                     where = f"{self._name} {item['account_id']} {item['instance_db_id']}"
                     yield from_item(_ADAPTER, item, where)
 

@@ -9,6 +9,9 @@ RUN#<run id>       CHANGE#<account>#…         Change; also in the `history` in
 SCOPES             <account>#<region>         the newest ScopeRecord of that scope
 HOSTS#<account>    <region>#<instance>        the newest HostRecord of that host
 LEASE              LEASE                      see lease.py
+
+What has a run in its key, and the run itself, expires by TTL `history_days` after the run began;
+the newest state of a scope or a host, and the lease, never do.
 """
 
 from __future__ import annotations
@@ -23,6 +26,7 @@ from botocore.exceptions import ClientError
 from pydantic import TypeAdapter
 
 from discovery.aws.calls import aws_errors
+from discovery.aws.expiry import expires_with_run, is_expired
 from discovery.aws.records import UNLESS_NEWER, from_item, to_item
 from discovery.aws.session import Aws
 from discovery.errors import LeaseLostError, NotFoundError
@@ -51,6 +55,7 @@ class RunStore:
 
     def __init__(self, aws: Aws) -> None:
         self._name = aws.settings.runs_table
+        self._days = aws.settings.history_days
         self._table = aws.table(self._name)
 
     # --- runs ---
@@ -65,13 +70,26 @@ class RunStore:
                 Limit=limit,
                 ConsistentRead=True,
             )
-        return [self._decode(_RUN, item) for item in answer["Items"]]
+        return [self._decode(_RUN, item) for item in answer["Items"] if not is_expired(item)]
+
+    def runs_since(self, first: str) -> list[RunRecord]:
+        """The runs whose id is `first` or sorts after it, the newest first."""
+        return list(
+            self._items(
+                _RUN,
+                KeyConditionExpression="pk = :pk AND sk >= :first",
+                ExpressionAttributeValues={":pk": _RUNS, ":first": first},
+                ScanIndexForward=False,
+                ConsistentRead=True,
+            )
+        )
 
     def run(self, run_id: str) -> RunRecord | None:
         """One run, or None when there is no such run."""
         with aws_errors():
             answer = self._table.get_item(Key=_run_key(run_id), ConsistentRead=True)
-        return self._decode(_RUN, answer["Item"]) if "Item" in answer else None
+        item = answer.get("Item")
+        return self._decode(_RUN, item) if item and not is_expired(item) else None
 
     def active_run(self) -> RunRecord | None:
         """The run that holds the lease and is running, from whichever process."""
@@ -82,7 +100,7 @@ class RunStore:
 
     def create_run(self, run: RunRecord) -> None:
         """Store a run that begins."""
-        self._put(to_item(_RUN, run) | _run_key(run.run_id))
+        self._put(to_item(_RUN, run) | _run_key(run.run_id) | self._expiry(run.run_id))
 
     def save_progress(self, run: RunRecord) -> bool:
         """Store how far `run` is; whether somebody has asked for its cancellation meanwhile.
@@ -152,7 +170,8 @@ class RunStore:
         scope's others."""
         item = to_item(_SCOPE, scope)
         place = f"{scope.account_id}#{scope.region}"
-        self._put(item | {"pk": f"RUN#{scope.run_id}", "sk": f"SCOPE#{place}"})
+        of_run = {"pk": f"RUN#{scope.run_id}", "sk": f"SCOPE#{place}"}
+        self._put(item | of_run | self._expiry(scope.run_id))
         if not newest:
             return
         with suppress(_ConditionError), aws_errors(), _conditions():
@@ -188,7 +207,7 @@ class RunStore:
 
     def clear_unscanned(self, host: HostRecord) -> None:
         """Take a host off the list of those that its run did not scan."""
-        item = unscanned_item(host)
+        item = unscanned_item(host, self._days)
         with aws_errors():
             self._table.delete_item(Key={"pk": item["pk"], "sk": item["sk"]})
 
@@ -196,7 +215,7 @@ class RunStore:
 
     def put_change(self, change: Change) -> None:
         """Store a change, in its run and in its database's history."""
-        self._put(change_item(change))
+        self._put(change_item(change, self._days))
 
     def changes(self, run_id: str) -> list[Change]:
         """What one run found to be different, by database."""
@@ -217,7 +236,8 @@ class RunStore:
 
     def put_outstanding(self, command: OutstandingCommand) -> None:
         """Store that `command` is in flight, so that it survives the process that sent it."""
-        self._put(to_item(_OUTSTANDING, command) | _outstanding_key(command))
+        key = _outstanding_key(command)
+        self._put(to_item(_OUTSTANDING, command) | key | self._expiry(command.run_id))
 
     def clear_outstanding(self, command: OutstandingCommand) -> None:
         """Everything that `command` answered is stored."""
@@ -229,6 +249,9 @@ class RunStore:
         return list(self._query(_OUTSTANDING, f"RUN#{run_id}", "OUTSTANDING#"))
 
     # --- the table ---
+
+    def _expiry(self, run_id: str) -> dict[str, int]:
+        return expires_with_run(run_id, self._days)
 
     def _put(self, item: Mapping[str, Any]) -> None:
         with aws_errors():
@@ -254,7 +277,8 @@ class RunStore:
         with aws_errors():
             for page in paginator.paginate(TableName=self._name, **query):
                 for item in page["Items"]:
-                    yield self._decode(adapter, item)
+                    if not is_expired(item):
+                        yield self._decode(adapter, item)
 
     def _decode(self, adapter: TypeAdapter[Record], item: dict[str, Any]) -> Record:
         return from_item(adapter, item, f"{self._name} {item['pk']} {item['sk']}")
@@ -290,18 +314,21 @@ def host_item(host: HostRecord) -> dict[str, Any]:
     return to_item(_HOST, host) | key
 
 
-def unscanned_item(host: HostRecord) -> dict[str, Any]:
-    """The item that lists, in its run, a host that was not scanned."""
+def unscanned_item(host: HostRecord, days: int) -> dict[str, Any]:
+    """The item that lists, in its run, a host that was not scanned; kept for `days`."""
     place = f"HOST#{host.account_id}#{host.region}#{host.instance_id}"
-    return to_item(_HOST, host) | {"pk": f"RUN#{host.run_id}", "sk": place}
+    key = {"pk": f"RUN#{host.run_id}", "sk": place}
+    return to_item(_HOST, host) | key | expires_with_run(host.run_id, days)
 
 
-def change_item(change: Change) -> dict[str, Any]:
-    """The item of a change, in its run and, by the index, in its database's history."""
+def change_item(change: Change, days: int) -> dict[str, Any]:
+    """The item of a change, in its run and, by the index, in its database's history; kept for
+    `days` in both."""
     place = f"{change.account_id}#{change.instance_id}#{change.db_id}"
-    return to_item(_CHANGE, change) | {
+    key = {
         "pk": f"RUN#{change.run_id}",
         "sk": f"CHANGE#{place}#{change.kind}",
         "history_pk": f"DB#{place}",
         "history_sk": f"{change.run_id}#{change.kind}",
     }
+    return to_item(_CHANGE, change) | key | expires_with_run(change.run_id, days)

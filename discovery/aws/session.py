@@ -18,6 +18,7 @@ from discovery.aws.budget import Budgets
 from discovery.aws.calls import aws_errors
 from discovery.aws.usage import CallCounter
 from discovery.errors import AwsError
+from discovery.partitions import partition_of
 from discovery.schedule import Clock
 from discovery.settings import Settings
 
@@ -149,8 +150,8 @@ class Aws:
         return client
 
     def _role_arn(self, account_id: str) -> str:
-        partition = self._home.get_partition_for_region(self.settings.home_region)
-        return f"arn:{partition}:iam::{account_id}:role/{self.settings.role_name}"
+        partition = partition_of(self.settings.home_region)
+        return f"arn:{partition.name}:iam::{account_id}:role/{self.settings.role_name}"
 
     def _assume_role_arguments(self) -> dict[str, str]:
         """The session policy repeats the role's own: a role that was widened by mistake gives this

@@ -82,6 +82,7 @@ class HostWriter:
     def __init__(self, aws: Aws, *, sleep: Callable[[float], None] = time.sleep) -> None:
         self._results = aws.settings.results_table
         self._runs = aws.settings.runs_table
+        self._days = aws.settings.history_days
         # The client of a boto3 `Table`: Python values in and out.
         self._client = aws.table(self._runs).meta.client
         self._sleep = sleep
@@ -112,7 +113,7 @@ class HostWriter:
 
     def _coverage_units(self, host: HostRecord, *, in_run: bool, newest: bool) -> Iterator[_Unit]:
         if in_run:
-            yield _Unit(self._put(self._runs, unscanned_item(host)))
+            yield _Unit(self._put(self._runs, unscanned_item(host, self._days)))
         if newest:
             yield _Unit(self._put(self._runs, host_item(host), host.run_id))
 
@@ -127,7 +128,7 @@ class HostWriter:
             if change.db_id not in written:
                 yield _Unit(self._put_change(change))
         if result.unscanned:
-            yield _Unit(self._put(self._runs, unscanned_item(result.unscanned)))
+            yield _Unit(self._put(self._runs, unscanned_item(result.unscanned, self._days)))
         yield _Unit(
             self._put(self._runs, host_item(result.host), result.run_id),
             (
@@ -140,7 +141,7 @@ class HostWriter:
         return self._put(self._results, record_item(record), record.run_id)
 
     def _put_change(self, change: Change) -> Action:
-        return self._put(self._runs, change_item(change))
+        return self._put(self._runs, change_item(change, self._days))
 
     def _put(self, table: str, item: Mapping[str, Any], run_id: str | None = None) -> Action:
         return {"Put": {"TableName": table, "Item": item, **_guarded(run_id)}}

@@ -18,7 +18,7 @@ from discovery.cli.boundary import EXIT_FAILED, EXIT_INTERRUPTED, tell
 from discovery.cli.progress import Progress
 from discovery.model import RunRecord, RunRequest, RunStatus
 from discovery.settings import load_settings
-from discovery.text import printable
+from discovery.text import printable, skipped_words
 
 _NAMED_HOSTS = 5
 _MESSAGE_CHARACTERS = 300
@@ -147,6 +147,8 @@ def _summary(run: RunRecord, progress: Progress) -> str:
         ),
         "DynamoDB": f"{run.read_units or 0:,.1f} read and {run.write_units or 0:,.1f} write units",
     }
+    if run.accounts_skipped:
+        rows["skipped"] = f"accounts: {skipped_words(run.accounts_skipped)}"
     first = run.first_scanned_seconds
     lines = [
         f"run {run.run_id} {run.status.value} in {run.seconds or 0:.1f} s"

@@ -19,7 +19,7 @@ from pydantic.fields import FieldInfo
 
 from discovery.freshness import Staleness
 from discovery.lifecycle import cycle_of
-from discovery.model import DatabaseRecord
+from discovery.model import Change, DatabaseRecord
 from discovery.text import iso, printable
 
 _STARTS = "=+-@\u2212"
@@ -127,6 +127,31 @@ def write_csv(
     count = 0
     for record in records:
         writer.writerow([_cell(value(record)) for value in values])
+        count += 1
+    return count
+
+
+_CHANGE_FIELDS: Mapping[str, Callable[[Change], object]] = {
+    "Found (UTC)": lambda change: change.at,
+    "Change": lambda change: change.kind.value,
+    "Account": lambda change: change.account_id,
+    "Region": lambda change: change.region,
+    "Instance": lambda change: change.instance_id,
+    "Database": lambda change: change.db_id,
+    "Engine": lambda change: change.engine,
+    "Before": lambda change: change.before,
+    "After": lambda change: change.after,
+    "Run": lambda change: change.run_id,
+}
+
+
+def write_changes(changes: Iterable[Change], out: TextIO) -> int:
+    """Write a header and one row a change to `out`, opened as for `write_csv`; how many."""
+    writer = csv.writer(out)
+    writer.writerow(_CHANGE_FIELDS)
+    count = 0
+    for change in changes:
+        writer.writerow([_cell(value(change)) for value in _CHANGE_FIELDS.values()])
         count += 1
     return count
 

@@ -6,7 +6,9 @@ import argparse
 import json
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 
+from discovery.sandbox.estate import DEFAULT_ESTATE, load_estate
 from discovery.sandbox.serve import serve
 
 
@@ -21,12 +23,14 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=0, help="0 takes a free port")
     parser.add_argument("--include-this-host", action="store_true", help="add this very machine")
     parser.add_argument("--stop-with-parent", action="store_true", help="end when stdin closes")
+    parser.add_argument("--estate", type=Path, default=DEFAULT_ESTATE, help="an estate.toml")
     options = parser.parse_args()
     serve(
         _announce,
         port=options.port,
         include_this_host=options.include_this_host,
         stop_with_parent=options.stop_with_parent,
+        estate=load_estate(options.estate),
     )
 
 

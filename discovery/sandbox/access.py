@@ -15,7 +15,7 @@ from moto.sts.models import sts_backends
 
 from discovery.artefacts import MAX_SESSION_POLICY
 from discovery.sandbox.call import Answer, AwsFaultError, Call
-from discovery.sandbox.policy import PARTITION, Policy, Principal, allows, parse
+from discovery.sandbox.policy import Policy, Principal, allows, parse
 from discovery.sandbox.resources import actions_of
 
 MANAGEMENT_ROLE = "DBDiscoveryLambdaRole"
@@ -26,16 +26,19 @@ _KEY_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 class Access:
     """Decides about calls in the accounts of one sandbox."""
 
-    def __init__(self, accounts: Iterable[str], suspended: Iterable[str] = ()) -> None:
+    def __init__(
+        self, accounts: Iterable[str], suspended: Iterable[str] = (), partition: str = "aws"
+    ) -> None:
         self._accounts = frozenset(accounts)
         self._suspended = frozenset(suspended)
+        self._partition = partition
         self._sessions: dict[str, Principal] = {}
 
     def issue_key(self, account: str, role: str | None = None) -> str:
         """A new access key of a session of `role`, or of the account's owner, who may do everything
         there. It cannot be guessed: whoever holds an owner's key can run commands as this user."""
         key = "ASIA" + "".join(secrets.choice(_KEY_LETTERS) for _ in range(16))
-        self._sessions[key] = Principal(account, role)
+        self._sessions[key] = Principal(account, role, partition=self._partition)
         return key
 
     def caller(self, call: Call) -> Principal:
@@ -88,11 +91,13 @@ class Access:
             )
 
     def _may_assume(self, principal: Principal, role_arn: str, form: Mapping[str, str]) -> bool:
-        account, _, name = role_arn.removeprefix(f"arn:{PARTITION}:iam::").partition(":role/")
+        account, _, name = role_arn.removeprefix(f"arn:{self._partition}:iam::").partition(":role/")
         if account not in self._accounts or account in self._suspended:
             return False
         try:
-            trust = iam_backends[account][PARTITION].get_role(name).assume_role_policy_document
+            trust = (
+                iam_backends[account][self._partition].get_role(name).assume_role_policy_document
+            )
         except NotFoundException:
             return False
         context = {"sts:ExternalId": form["ExternalId"]} if "ExternalId" in form else {}
@@ -103,10 +108,16 @@ class Access:
 
     def _assumed(self, access_key: str) -> Principal | None:
         for account in self._accounts:
-            role = sts_backends[account][PARTITION].get_assumed_role_from_access_key(access_key)
+            role = sts_backends[account][self._partition].get_assumed_role_from_access_key(
+                access_key
+            )
             if role is not None:
                 principal = Principal(
-                    account, role.role_arn.rpartition("/")[2], role.session_name, role.policy
+                    account,
+                    role.role_arn.rpartition("/")[2],
+                    role.session_name,
+                    role.policy,
+                    self._partition,
                 )
                 self._sessions[access_key] = principal
                 return principal
@@ -127,7 +138,7 @@ def identity_answer(principal: Principal) -> Answer:
 
 def _role_policies(principal: Principal) -> list[Policy]:
     try:
-        role = iam_backends[principal.account][PARTITION].get_role(principal.role or "")
+        role = iam_backends[principal.account][principal.partition].get_role(principal.role or "")
     except NotFoundException:
         return []
     return [parse(text) for text in role.policies.values()]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from http import HTTPStatus
@@ -12,6 +13,8 @@ from typing import Any
 from urllib.parse import parse_qs, unquote
 from uuid import uuid4
 from xml.sax.saxutils import escape
+
+from discovery.partitions import partition_of
 
 _SCOPE = re.compile(r"Credential=([^/,]+)/\d{8}/([^/]+)/([^/]+)/aws4_request")
 _S3_OPERATIONS = {
@@ -118,6 +121,21 @@ def read_call(environ: dict[str, Any]) -> Call:
 def json_answer(result: dict[str, Any]) -> Answer:
     """A result of a JSON service such as SSM."""
     return 200, "application/x-amz-json-1.1", json.dumps(result).encode()
+
+
+def regions_answer(regions: Iterable[str]) -> Answer:
+    """`DescribeRegions` of an account that has these enabled."""
+    items = "".join(
+        f"<item><regionName>{region}</regionName><optInStatus>opt-in-not-required</optInStatus>"
+        f"<regionEndpoint>ec2.{region}.{partition_of(region).dns_suffix}</regionEndpoint></item>"
+        for region in regions
+    )
+    xml = (
+        '<DescribeRegionsResponse xmlns="http://ec2.amazonaws.com/doc/2016-11-15/">'
+        f"<requestId>{uuid4()}</requestId><regionInfo>{items}</regionInfo>"
+        "</DescribeRegionsResponse>"
+    )
+    return 200, "text/xml", xml.encode()
 
 
 def fault_answer(call: Call, fault: AwsFaultError) -> Answer:

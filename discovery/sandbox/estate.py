@@ -26,6 +26,7 @@ from discovery.sandbox.estate_model import (
     EstateHost,
     Role,
     Scenario,
+    Unit,
 )
 from discovery.sandbox.estate_packaging import DEFAULT_PORTS, Source, default_source, install_of
 from discovery.sandbox.estate_platforms import INSTANCE_TYPES, PLATFORMS, Platform
@@ -60,7 +61,14 @@ def load_estate(path: Path = DEFAULT_ESTATE) -> Estate:
         )
         for each in spec.scenarios
     )
-    estate = Estate(spec.management_account, spec.external_id, spec.regions, accounts, scenarios)
+    units = tuple(Unit(each.id, each.name, each.parent) for each in spec.units)
+    estate = Estate(
+        spec.management_account, spec.external_id, spec.regions, accounts, scenarios, units
+    )
+    known = {unit.id for unit in units}
+    for place in [unit.parent for unit in units] + [account.unit for account in accounts]:
+        if place and place not in known:
+            raise ValueError(f"{path}: {place} is not one of the estate's units")
     _refuse_twins("account id", (account.id for account in accounts))
     _refuse_twins("host name", (host.name for host in estate.hosts()))
     _refuse_twins("instance id", (host.instance_id for host in estate.hosts()))
@@ -132,16 +140,25 @@ class _HostSpec(_Spec):
 
 
 class _AccountSpec(_Spec):
-    """`tags` go to each host that does not say otherwise; a tag set to "" there is left out."""
+    """`regions` are those that are enabled, all of the estate's when it is left out. `tags` go to
+    each host that does not say otherwise; a tag set to "" there is left out."""
 
     id: str
     name: str
-    status: Literal["ACTIVE", "SUSPENDED"] = "ACTIVE"
+    unit: str | None = None
+    regions: tuple[str, ...] | None = None
+    status: Literal["ACTIVE", "SUSPENDED", "PENDING_CLOSURE"] = "ACTIVE"
     role: Role = "ok"
     denied_actions: tuple[str, ...] = ()
     edge_case: str | None = None
     tags: Mapping[str, str] = Field(default_factory=dict)
     hosts: tuple[_HostSpec, ...] = ()
+
+
+class _UnitSpec(_Spec):
+    id: str
+    name: str
+    parent: str | None = None
 
 
 class _ScenarioSpec(_Spec):
@@ -155,6 +172,7 @@ class _EstateSpec(_Spec):
     external_id: str
     regions: tuple[str, ...]
     accounts: tuple[_AccountSpec, ...]
+    units: tuple[_UnitSpec, ...] = ()
     scenarios: tuple[_ScenarioSpec, ...] = ()
 
 
@@ -163,11 +181,12 @@ class _EstateSpec(_Spec):
 
 def _account(estate: _EstateSpec, number: int) -> Account:
     spec = estate.accounts[number]
+    regions = estate.regions if spec.regions is None else spec.regions
     hosts = []
     for index, entry in enumerate(spec.hosts):
         region = entry.region or estate.regions[0]
-        if region not in estate.regions:
-            raise ValueError(f"host {entry.name}: region {region} is not one of the estate's")
+        if region not in regions:
+            raise ValueError(f"host {entry.name}: region {region} is not one of its account's")
         subnet = 16 * estate.regions.index(region) + index % 3
         hosts.append(_host(spec, entry, region, f"10.{20 + number}.{subnet}.{11 + index}"))
     return Account(
@@ -178,6 +197,8 @@ def _account(estate: _EstateSpec, number: int) -> Account:
         spec.denied_actions,
         spec.edge_case,
         tuple(hosts),
+        spec.unit,
+        regions,
     )
 
 

@@ -115,16 +115,31 @@ class EstateHost:
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
-    """One AWS account. `denied_actions` are IAM actions its spoke role lacks: "ssm:SendCommand"."""
+class Unit:
+    """One organizational unit; `parent` is another's id, or None for the root."""
 
     id: str
     name: str
-    status: Literal["ACTIVE", "SUSPENDED"] = "ACTIVE"
+    parent: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """One AWS account, in an organizational unit or, for None, in the root.
+
+    `regions` are those it has enabled; `denied_actions` are IAM actions its spoke role lacks:
+    "ssm:SendCommand".
+    """
+
+    id: str
+    name: str
+    status: Literal["ACTIVE", "SUSPENDED", "PENDING_CLOSURE"] = "ACTIVE"
     role: Role = "ok"
     denied_actions: tuple[str, ...] = ()
     edge_case: str | None = None
     hosts: tuple[EstateHost, ...] = ()
+    unit: str | None = None
+    regions: tuple[str, ...] = ()
 
     @property
     def is_scannable(self) -> bool:
@@ -151,6 +166,7 @@ class Estate:
     regions: tuple[str, ...]
     accounts: tuple[Account, ...]
     scenarios: tuple[Scenario, ...] = field(default=())
+    units: tuple[Unit, ...] = ()
 
     def hosts(self) -> Iterator[EstateHost]:
         """Every host of every account."""

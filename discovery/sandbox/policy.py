@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-PARTITION = "aws"
-
 Policy = Mapping[str, Any]
 
 
@@ -22,18 +20,19 @@ class Principal:
     role: str | None
     session: str = "sandbox"
     session_policy: str | None = None
+    partition: str = "aws"
 
     @property
     def arn(self) -> str:
         """As `GetCallerIdentity` gives it."""
         if self.role is None:
-            return f"arn:{PARTITION}:iam::{self.account}:root"
-        return f"arn:{PARTITION}:sts::{self.account}:assumed-role/{self.role}/{self.session}"
+            return f"arn:{self.partition}:iam::{self.account}:root"
+        return f"arn:{self.partition}:sts::{self.account}:assumed-role/{self.role}/{self.session}"
 
     @property
     def role_arn(self) -> str:
         """The role whose session this is, as a trust policy names it."""
-        return f"arn:{PARTITION}:iam::{self.account}:role/{self.role}"
+        return f"arn:{self.partition}:iam::{self.account}:role/{self.role}"
 
 
 def allows(
@@ -90,7 +89,7 @@ def _compare(operator: str, wanted: str, actual: str) -> bool:
 def _names(statement: Any, principal: Principal) -> bool:
     if not isinstance(statement, Mapping):
         return bool(statement == "*")
-    root = f"arn:{PARTITION}:iam::{principal.account}:root"
+    root = f"arn:{principal.partition}:iam::{principal.account}:root"
     known = {"*", principal.account, root, principal.arn, principal.role_arn}
     return any(one in known for one in _as_list(statement.get("AWS", [])))
 

@@ -14,13 +14,17 @@ from typing import Any
 
 from moto.core.base_backend import BackendDict
 from moto.ec2.models import ec2_backends
-from moto.organizations.models import FakeAccount, organizations_backends
+from moto.organizations.models import (
+    FakeAccount,
+    FakeOrganizationalUnit,
+    organizations_backends,
+)
 from moto.s3.models import s3_backends
 
 from discovery import artefacts
+from discovery.partitions import partition_of
 from discovery.sandbox.access import INSTANCE_ROLE, MANAGEMENT_ROLE
 from discovery.sandbox.estate_model import Account, Estate, EstateHost
-from discovery.sandbox.policy import PARTITION
 from discovery.settings import Settings
 
 ClientOf = Callable[[str, str, str], Any]
@@ -40,6 +44,8 @@ _INSTANCE_TRUST = json.dumps(
 )
 _RUNNER_TRUST = _INSTANCE_TRUST.replace("ec2.amazonaws.com", "lambda.amazonaws.com")
 _STOPPED = ("stopped", 80)
+ROOT = "r-sbx1"
+"""The organisation's root."""
 
 
 def reset_moto() -> None:
@@ -59,7 +65,7 @@ def provision(estate: Estate, settings: Settings, client: ClientOf) -> None:
     """Deploy everything. The endpoint must be up: `client` calls it."""
     values = artefacts.values_of(settings, MANAGEMENT_ACCOUNT_ID=estate.management_account)
     _create_management(estate, settings, values, client)
-    _create_organisation(estate)
+    _create_organisation(estate, partition_of(settings.home_region).name)
     text = artefacts.document_text(settings)
     for account in estate.accounts:
         _create_roles(account, settings, values, client)
@@ -102,11 +108,21 @@ def _create_management(
     )
 
 
-def _create_organisation(estate: Estate) -> None:
-    home = (estate.management_account, PARTITION)
+def _create_organisation(estate: Estate, partition: str) -> None:
+    home = (estate.management_account, partition)
     organisation = organizations_backends[home[0]][home[1]]
     organisation.create_organization(region="us-east-1", FeatureSet="ALL")
     assert organisation.org is not None  # noqa: S101 - for the type checker: it was just created
+    root = organisation.ou[0]
+    root.id = organisation.org.root_id = ROOT
+    for member in organisation.accounts:
+        member.parent_id = ROOT
+    for unit in estate.units:
+        made = FakeOrganizationalUnit(
+            organisation.org, Name=unit.name, ParentId=unit.parent or ROOT
+        )
+        made.id = unit.id
+        organisation.ou.append(made)
     for account in estate.accounts:
         if account.id == estate.management_account:
             continue
@@ -114,6 +130,7 @@ def _create_organisation(estate: Estate) -> None:
             organisation.org, AccountName=account.name, Email=f"{account.name}@example.com"
         )
         member.id = account.id
+        member.parent_id = account.unit or ROOT
         member.status = member.state = account.status
         organisation.accounts.append(member)
         organizations_backends.master_accounts[account.id] = home

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from discovery.partitions import partition_of
 from discovery.sandbox.call import Call
-from discovery.sandbox.policy import PARTITION
 
 _S3_ACTIONS = {"HeadObject": "GetObject", "HeadBucket": "ListBucket", "ListObjectsV2": "ListBucket"}
 _DOCUMENT_OPERATIONS = ("DescribeDocument", "GetDocument", "UpdateDocument", "DeleteDocument")
@@ -28,12 +28,12 @@ def actions_of(call: Call, account: str) -> Iterator[Need]:
     if call.service == "s3":
         yield _s3(call)
     elif call.service == "dynamodb":
-        prefix = f"arn:{PARTITION}:dynamodb:{call.region}:{account}:table/"
+        prefix = f"{_arn('dynamodb', call.region)}:{account}:table/"
         for action, table in _tables(call):
             yield f"dynamodb:{action}", prefix + table, {}
     elif call.service == "sqs":
         queue = call.json.get("QueueUrl", "").rpartition("/")[2]
-        yield call.name, f"arn:{PARTITION}:sqs:{call.region}:{account}:{queue}", {}
+        yield call.name, f"{_arn('sqs', call.region)}:{account}:{queue}", {}
     elif call.name == "ssm:SendCommand":
         yield call.name, document_arn(call.json.get("DocumentName", ""), call.region, account), {}
         for instance in call.json.get("InstanceIds", ()):
@@ -48,19 +48,23 @@ def document_arn(name: str, region: str, account: str) -> str:
     """A document of another account is called by its ARN, one's own by its name."""
     if name.startswith("arn:"):
         return name
-    return f"arn:{PARTITION}:ssm:{region}:{account}:document/{name}"
+    return f"{_arn('ssm', region)}:{account}:document/{name}"
 
 
 def instance_arn(instance_id: str, region: str, account: str) -> str:
     """EC2 instances and hybrid machines (`mi-`) have ARNs of different services."""
     if instance_id.startswith("mi-"):
-        return f"arn:{PARTITION}:ssm:{region}:{account}:managed-instance/{instance_id}"
-    return f"arn:{PARTITION}:ec2:{region}:{account}:instance/{instance_id}"
+        return f"{_arn('ssm', region)}:{account}:managed-instance/{instance_id}"
+    return f"{_arn('ec2', region)}:{account}:instance/{instance_id}"
+
+
+def _arn(service: str, region: str) -> str:
+    return f"arn:{partition_of(region).name}:{service}:{region}"
 
 
 def _s3(call: Call) -> Need:
     action = f"s3:{_S3_ACTIONS.get(call.operation, call.operation)}"
-    arn = f"arn:{PARTITION}:s3:::{call.s3_bucket}"
+    arn = f"arn:{partition_of(call.region).name}:s3:::{call.s3_bucket}"
     if call.s3_key:
         return action, f"{arn}/{call.s3_key}", {}
     return action, arn, {"s3:prefix": call.form["prefix"]} if "prefix" in call.form else {}

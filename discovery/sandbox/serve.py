@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from threading import Event
 from types import FrameType
 
+from discovery.sandbox.estate_model import Estate
 from discovery.sandbox.server import Sandbox
 
 
@@ -17,6 +18,7 @@ def serve(
     port: int = 0,
     include_this_host: bool = False,
     stop_with_parent: bool = False,
+    estate: Estate | None = None,
 ) -> None:
     """Run until interrupted or terminated; with `stop_with_parent`, until stdin is closed.
 
@@ -31,7 +33,7 @@ def serve(
 
     previous = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        with Sandbox(port=port, include_this_host=include_this_host) as sandbox:
+        with Sandbox(estate, port=port, include_this_host=include_this_host) as sandbox:
             ready(sandbox.environment)
             if stop_with_parent:
                 sys.stdin.read()

@@ -16,6 +16,7 @@ from botocore.config import Config
 from moto.moto_server.werkzeug_app import MotoRequestHandler
 from werkzeug.serving import make_server
 
+from discovery.partitions import partition_of
 from discovery.sandbox.access import INSTANCE_ROLE, MANAGEMENT_ROLE, Access
 from discovery.sandbox.agent import Agent
 from discovery.sandbox.answers import output_prefix
@@ -101,6 +102,8 @@ class Sandbox:
             "DISCOVERY_OUTPUT_BUCKET": OUTPUT_BUCKET,
             # never the user's own: what is kept there would be replayed into a real table
             "DISCOVERY_SPOOL_DIR": str(Path(self._scratch.name) / "spool"),
+            # all of it ends with the sandbox; runs of any date can be stored and read until then
+            "DISCOVERY_HISTORY_DAYS": "36500",
             "DISCOVERY_SANDBOX": "1",
         }
 
@@ -194,8 +197,9 @@ class Sandbox:
         accounts = {one.id for one in self.estate.accounts} | {self.estate.management_account}
         suspended = [one.id for one in self.estate.accounts if one.status != "ACTIVE"]
         systems_manager = SystemsManager(self._hosts.values(), self._dispatcher)
-        self._access = Access(accounts, suspended)
-        self._wire = Wire(self._access, systems_manager)
+        self._access = Access(accounts, suspended, partition_of(self.estate.regions[0]).name)
+        regions = {one.id: one.regions for one in self.estate.accounts}
+        self._wire = Wire(self._access, systems_manager, regions)
         self._server = make_server(
             "127.0.0.1", self._port, self._wire, threaded=True, request_handler=_Handler
         )

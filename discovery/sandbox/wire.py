@@ -1,12 +1,13 @@
 """The endpoint itself: each request is counted, may be made to fail, is judged, and is answered.
 
-Systems Manager's Run Command and DynamoDB's transactions are answered here, the rest by moto.
+Systems Manager's Run Command, DynamoDB's transactions and the regions that an account has enabled
+(moto enables all for everybody) are answered here, the rest by moto.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from threading import Lock
 from typing import Any
@@ -20,6 +21,7 @@ from discovery.sandbox.call import (
     fault_answer,
     json_answer,
     read_call,
+    regions_answer,
     status_line,
 )
 from discovery.sandbox.policy import Principal
@@ -66,12 +68,19 @@ class Fault:
 
 
 class Wire:
-    """The WSGI application. `calls` counts requests as `service:Operation`."""
+    """The WSGI application. `calls` counts requests as `service:Operation`; `regions` are those
+    that each account has enabled."""
 
-    def __init__(self, access: Access, systems_manager: SystemsManager) -> None:
+    def __init__(
+        self,
+        access: Access,
+        systems_manager: SystemsManager,
+        regions: Mapping[str, Sequence[str]],
+    ) -> None:
         self.calls: Counter[str] = Counter()
         self._access = access
         self._systems_manager = systems_manager
+        self._regions = regions
         self._moto = DomainDispatcherApplication(create_backend_app)
         self._faults: list[Fault] = []
         self._lock = Lock()
@@ -91,6 +100,8 @@ class Wire:
             principal = self._admit(call)
             if call.name == "sts:GetCallerIdentity":
                 answer = identity_answer(principal)
+            elif call.name == "ec2:DescribeRegions":
+                answer = regions_answer(self._regions.get(principal.account, ()))
             elif call.service == "ssm" and call.operation in self._systems_manager.operations:
                 answer = json_answer(self._systems_manager.answer(call, principal.account))
             elif call.name == "dynamodb:TransactWriteItems":

@@ -66,6 +66,7 @@ def databases(
                 engine(record.engine),
                 _text(record.version),
                 record.status.value if record.status else None,
+                FRESHNESS_WORDS[staleness.of(record)],
                 SUPPORT_WORDS[known.state],
                 known.ends or known.extended_ends,
                 record.data_size_mb,
@@ -74,8 +75,9 @@ def databases(
                 record.account_id,
                 record.region,
                 record.port,
+                record.first_seen,
                 record.last_seen,
-                FRESHNESS_WORDS[staleness.of(record)],
+                record.gone_at,
                 record.instance_id,
             )
         )
@@ -86,6 +88,7 @@ def databases(
             "Engine",
             "Version",
             "Status",
+            "Freshness",
             "Support",
             "Support ends",
             "Size",
@@ -94,8 +97,9 @@ def databases(
             "Account",
             "Region",
             "Port",
+            "First seen",
             "Last seen",
-            "Freshness",
+            "Gone since",
             "Instance id",
         ],
     )
@@ -197,6 +201,37 @@ def runs(records: Iterable[RunRecord], now: datetime) -> pd.DataFrame:
     )
 
 
+def change_log(records: Iterable[Change], names: Mapping[tuple[str, str], str]) -> pd.DataFrame:
+    """One row a change of any run; `names` are those of (account, instance)."""
+    return pd.DataFrame(
+        [
+            (
+                change.at,
+                change.kind.value.capitalize(),
+                _text(names.get((change.account_id, change.instance_id), change.instance_id)),
+                _text(change.db_id),
+                _text(change.before),
+                _text(change.after),
+                change.account_id,
+                change.region,
+                engine(change.engine),
+            )
+            for change in records
+        ],
+        columns=[
+            "When",
+            "Change",
+            "Instance",
+            "Database",
+            "Before",
+            "After",
+            "Account",
+            "Region",
+            "Engine",
+        ],
+    )
+
+
 def changes(records: Iterable[Change]) -> pd.DataFrame:
     """One row a change that a run found."""
     return pd.DataFrame(
@@ -246,7 +281,7 @@ def _text(value: str | None) -> str | None:
 # --- how values read ----------------------------------------------------------------------------
 
 _STATE_COLUMNS = ("Status", "Support", "State", "Result", "Failed", "Freshness")
-_TIME_COLUMNS = ("Last seen", "Last scanned", "Started", "When")
+_TIME_COLUMNS = ("First seen", "Last seen", "Gone since", "Last scanned", "Started", "When")
 _SIZE_COLUMNS = ("Size",)
 _NUMBER_COLUMNS = ("Databases", "Listed", "Targeted", "Scanned", "Requests", "Throttled")
 

@@ -7,14 +7,17 @@ run began, went on or ended; while one goes on, no more often than a tenth of th
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from functools import cache
+from datetime import UTC, datetime, timedelta
+from functools import cache, cached_property
 from threading import Lock
 
 from discovery.aws.inventory import Inventory
 from discovery.aws.runs import RunStore
 from discovery.aws.session import shared_aws
+from discovery.changes import first_run_id, newest_first
 from discovery.model import (
     Change,
     Coverage,
@@ -27,6 +30,9 @@ from discovery.model import (
 from discovery.settings import Settings, load_settings
 
 RUNS_SHOWN = 50
+_LOGS_KEPT = 8
+_READERS = 8
+_REPLAYED_WITHIN = timedelta(days=7)
 _SHARE_OF_TIME_SPENT_LOADING = 0.1
 _SHORTEST_INTERVAL = 2.0
 
@@ -58,9 +64,37 @@ class Snapshot:
         return min((host.last_scanned for host in self.hosts if host.last_scanned), default=None)
 
     @property
+    def accounts_skipped(self) -> Mapping[str, str]:
+        """The accounts that the newest run over all accounts left out, each with the reason."""
+        whole = (run for run in self.runs if not run.request.accounts)
+        newest = next(whole, None)
+        return newest.accounts_skipped if newest else {}
+
+    @property
     def failed_scopes(self) -> tuple[ScopeRecord, ...]:
         """The scopes whose newest attempt could not list or command their hosts at all."""
         return tuple(scope for scope in self.scopes if scope.error_kind is not None)
+
+
+@dataclass(frozen=True, eq=False)
+class ChangeLog:
+    """The runs from `first` on, the newest first, each with what it found to be different.
+    Compared by identity."""
+
+    snapshot: Snapshot
+    first: str
+    runs: tuple[tuple[RunRecord, tuple[Change, ...]], ...]
+
+    @cached_property
+    def changes(self) -> tuple[Change, ...]:
+        """All of them, the newest first."""
+        return tuple(newest_first(change for _, found in self.runs for change in found))
+
+    @cached_property
+    def names(self) -> Mapping[tuple[str, str], str]:
+        """(account, instance) -> the instance's name, where it has one."""
+        hosts = ((host.account_id, host.instance_id, host.name) for host in self.snapshot.hosts)
+        return {(account, instance): name for account, instance, name in hosts if name}
 
 
 class Tables:
@@ -77,6 +111,9 @@ class Tables:
         self._snapshot: Snapshot | None = None
         self._state: object = None
         self._next_load = 0.0
+        self._reading_changes = Lock()
+        self._changes: dict[str, tuple[Change, ...]] = {}
+        self._logs: dict[str, ChangeLog] = {}
 
     def snapshot(self) -> Snapshot:
         """The newest snapshot; the one before it while another visitor's request loads the next."""
@@ -91,6 +128,44 @@ class Tables:
             return self._load(runs) if known is None or self._is_due(runs) else known
         finally:
             self._loading.release()
+
+    def change_log(self, since: str) -> ChangeLog:
+        """The changes that runs found since a run or a moment, as `changes.first_run_id` reads it.
+
+        A run costs one Query, once; one that found nothing, none. Raises RequestError.
+        """
+        shown = self.snapshot()
+        first = first_run_id(since, datetime.now(UTC))
+        with self._reading_changes:
+            log = self._logs.get(first)
+            if log is None or log.snapshot is not shown:
+                log = ChangeLog(shown, first, self._changes_since(shown, first))
+                if len(self._logs) >= _LOGS_KEPT:
+                    self._logs.pop(next(iter(self._logs)))
+                self._logs[first] = log
+            return log
+
+    def _changes_since(
+        self, shown: Snapshot, first: str
+    ) -> tuple[tuple[RunRecord, tuple[Change, ...]], ...]:
+        runs = [run for run in shown.runs if run.run_id >= first]
+        if len(runs) == RUNS_SHOWN:  # there may be more than the snapshot holds
+            runs = self.store.runs_since(first)
+        with ThreadPoolExecutor(_READERS) as pool:
+            return tuple(zip(runs, pool.map(self._changes_of, runs), strict=True))
+
+    def _changes_of(self, run: RunRecord) -> tuple[Change, ...]:
+        """What one run found. Kept once it cannot grow any more: `replay` brings in, days later,
+        what could not be stored of a host, and the run counts that host as failed."""
+        if run.run_id in self._changes:
+            return self._changes[run.run_id]
+        if not run.changes and not run.hosts_failed:
+            return ()
+        found = tuple(self.store.changes(run.run_id))
+        ended = run.finished_at
+        if ended and (not run.hosts_failed or datetime.now(UTC) - ended > _REPLAYED_WITHIN):
+            self._changes[run.run_id] = found
+        return found
 
     def history(self, record: DatabaseRecord) -> list[Change]:
         """The changes of one database, newest first."""

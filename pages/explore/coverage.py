@@ -7,6 +7,7 @@ import streamlit as st
 
 from discovery.model import HostRecord
 from discovery.query import page
+from discovery.text import skipped_words
 from discovery.view import charts, frames, text
 from discovery.view.access import Role
 from discovery.view.charts import Bar
@@ -34,6 +35,13 @@ def failed_scopes(shown: Snapshot) -> None:
         st.markdown(f"**{failure_words(group.kind)}.** {text.markdown_safe(group.kind.hint)}")
         frame = group.frame().drop(columns="Instance")
         tables.table(frame, key=f"failed-{group.kind}", alt="Failed account regions", rows=5)
+
+
+def skipped_accounts(shown: Snapshot) -> None:
+    """Accounts that are members of the organisation and were not looked into at all."""
+    if skipped := shown.accounts_skipped:
+        many = f"{text.number(len(skipped))} account" + ("" if len(skipped) == 1 else "s")
+        st.caption(f"{many} of the organisation skipped: {skipped_words(skipped)}.")
 
 
 def states(shown: Snapshot) -> None:
@@ -152,6 +160,7 @@ if not shown.hosts and not shown.scopes:
     st.info("Nothing has been discovered yet.")
     st.stop()
 failed_scopes(shown)
+skipped_accounts(shown)
 states(shown)
 filters = UrlFilters("coverage", several=("state", "account", "region"))
 values = filter_bar(shown, filters)

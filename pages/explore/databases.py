@@ -30,8 +30,7 @@ _SEVERAL = (
     "freshness",
     "environment",
 )
-_RECORD = "record"
-_HIDDEN = ("Instance id", "Last seen")
+_HIDDEN = ("Instance id",)
 
 
 def filter_bar(shown: Snapshot, filters: UrlFilters) -> dict[str, list[str]]:
@@ -127,24 +126,7 @@ def table_of(records: Sequence[DatabaseRecord], shown: Snapshot, filters: UrlFil
         hidden=_HIDDEN,
     )
     if row is not None:
-        st.query_params[_RECORD] = "/".join(part[row].key)
-
-
-def record_drawer(shown: Snapshot, filters: UrlFilters) -> None:
-    """The record that the URL names, in full."""
-    wanted = st.query_params.get(_RECORD)
-    if wanted is None:
-        return
-    found = next((one for one in shown.records if "/".join(one.key) == wanted), None)
-    if found is None or not found.is_database:
-        st.warning(f"There is no database {text.markdown_safe(wanted)}.")
-        return
-
-    def close() -> None:
-        st.query_params.pop(_RECORD, None)
-        filters.renew()
-
-    drawer.show(found, close)
+        drawer.name(part[row].key)
 
 
 shown = visit.snapshot()
@@ -162,7 +144,7 @@ records = chosen(shown, choice, visit.now().date(), load.settings().stale_days)
 count_line(records, shown, filters)
 if records:
     table_of(records, shown, filters)
-    record_drawer(shown, filters)
+    drawer.show_named(shown, filters)
 elif is_filtered:
     st.info("No database matches these filters.")
     st.button("Reset all filters", on_click=filters.reset, type="primary")

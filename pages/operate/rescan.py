@@ -8,6 +8,7 @@ from discovery import jobs
 from discovery.errors import DiscoveryError, RunInProgressError
 from discovery.model import RunRecord, RunRequest
 from discovery.settings import ORGANIZATION
+from discovery.text import skipped_words
 from discovery.view import failures, frames, load, text
 from discovery.view.access import Role
 from discovery.view.load import Snapshot
@@ -116,9 +117,7 @@ def parts(shown: Snapshot) -> RunRequest:
             "Accounts", accounts_known(shown), placeholder="All", key="accounts"
         )
     with right:
-        regions = st.multiselect(
-            "Regions", load.settings().scan_regions, placeholder="All", key="regions"
-        )
+        regions = st.multiselect("Regions", regions_known(shown), placeholder="All", key="regions")
     return RunRequest(accounts=tuple(accounts), regions=tuple(regions))
 
 
@@ -142,6 +141,13 @@ def accounts_known(shown: Snapshot) -> Sequence[str]:
     if configured and configured != (ORGANIZATION,):
         return configured
     return sorted({scope.account_id for scope in shown.scopes})
+
+
+def regions_known(shown: Snapshot) -> Sequence[str]:
+    """The regions that are configured; where accounts say it, those that runs have seen."""
+    if not load.settings().all_regions:
+        return load.settings().scan_regions
+    return sorted({scope.region for scope in shown.scopes})
 
 
 def start(request: RunRequest) -> None:
@@ -193,10 +199,12 @@ def run_drawer(run: RunRecord) -> None:
         )
         if run.error:
             st.error(text.markdown_safe(run.error))
+        skipped = skipped_words(run.accounts_skipped)
         tables.facts(
             ("Count", "Value"),
             [
                 ("Account regions", of(run.scopes_done - run.scopes_failed, run.scopes_total)),
+                *([("Accounts skipped", skipped)] if skipped else []),
                 (
                     "Hosts scanned",
                     f"{of(run.hosts_scanned, run.hosts_targeted)} targeted, "

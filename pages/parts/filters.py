@@ -58,14 +58,17 @@ class UrlFilters:
             label, list(known), format_func=shown, key=self._key(param), placeholder="All"
         )
 
-    def choose_one(self, param: str, label: str, options: Mapping[str, str]) -> None:
-        """Exactly one of `options` (value -> name)."""
+    def choose_one(
+        self, param: str, label: str, options: Mapping[str, str], *, free: bool = False
+    ) -> None:
+        """Exactly one of `options` (value -> name); with `free`, also what the reader types."""
         known = dict.fromkeys([*options, st.session_state[self._key(param)]])
         st.selectbox(
             label,
             list(known),
             format_func=lambda value: options.get(value, value),
             key=self._key(param),
+            accept_new_options=free,
         )
 
     def search(self, param: str, label: str, *, placeholder: str) -> None:

@@ -10,8 +10,34 @@ from discovery.errors import DiscoveryError
 from discovery.lifecycle import support
 from discovery.model import DatabaseRecord
 from discovery.view import frames, load, text
+from discovery.view.load import Snapshot
 from discovery.view.record import facts, host_facts
 from pages.parts import tables, visit
+from pages.parts.filters import UrlFilters
+
+_PARAM = "record"
+
+
+def name(key: tuple[str, str]) -> None:
+    """Let the URL name a record by its key: (account, instance and database)."""
+    st.query_params[_PARAM] = "/".join(key)
+
+
+def show_named(shown: Snapshot, filters: UrlFilters) -> None:
+    """Open the drawer of the record that the URL names, if it names one."""
+    wanted = st.query_params.get(_PARAM)
+    if wanted is None:
+        return
+    found = next((one for one in shown.records if "/".join(one.key) == wanted), None)
+    if found is None or not found.is_database:
+        st.warning(f"There is no database {text.markdown_safe(wanted)}.")
+        return
+
+    def close() -> None:
+        st.query_params.pop(_PARAM, None)
+        filters.renew()
+
+    show(found, close)
 
 
 def show(record: DatabaseRecord, on_close: Callable[[], None]) -> None:

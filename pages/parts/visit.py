@@ -18,6 +18,7 @@ from discovery.view.words import State
 
 OVERVIEW = "pages/explore/overview.py"
 DATABASES = "pages/explore/databases.py"
+CHANGES = "pages/explore/changes.py"
 COVERAGE = "pages/explore/coverage.py"
 RESCAN = "pages/operate/rescan.py"
 

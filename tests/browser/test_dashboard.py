@@ -94,6 +94,70 @@ def test_back_takes_a_filter_back(page: Page, server: str, settings: Settings) -
     shows_count(page, len(mysql))
 
 
+def test_changes_are_filtered_downloaded_and_lead_to_their_database(
+    page: Page, server: str, settings: Settings, tmp_path: Path
+) -> None:
+    """A reader sees what has changed, chooses an engine, takes just that along, and opens the
+    record of a changed database; the empty state says since when there was nothing."""
+    store = RunStore(Aws(settings))
+    found = [one for run in store.recent_runs() for one in store.changes(run.run_id)]
+    wanted = [one for one in found if one.engine == "postgresql"]
+    open_page(page, server, "Overview")
+    page.get_by_role("link", name="Changes", exact=True).click()
+    expect(page.get_by_text(f"{len(found):,} of {len(found):,} changes")).to_be_visible()
+    choose(page, "changes-engine", "PostgreSQL")
+    expect(page.get_by_text(f"{len(wanted):,} of {len(found):,} changes")).to_be_visible()
+    assert parse_qs(urlsplit(page.url).query) == {"engine": ["postgresql"]}
+    expect(cells(page, "MySQL")).to_have_count(0)
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download CSV").click()
+    file = tmp_path / "changes.csv"
+    download.value.save_as(file)
+    with file.open(encoding="utf-8", newline="") as lines:
+        rows = list(csv.DictReader(lines))
+    assert {(row["Instance"], row["Database"], row["Change"]) for row in rows} == {
+        (one.instance_id, one.db_id, one.kind.value) for one in wanted
+    }
+
+    page.locator("[data-testid=stDataFrame] canvas").first.click(position={"x": 15, "y": 48})
+    drawer = page.get_by_role("dialog")
+    expect(drawer.get_by_text("PostgreSQL").first).to_be_visible()
+    expect(drawer.get_by_role("heading", name="Changes")).to_be_visible()
+    assert parse_qs(urlsplit(page.url).query)["engine"] == ["postgresql"]
+
+    open_page(page, f"{server}/changes?since=2099-01-01", "Changes")
+    expect(page.get_by_text("No changes since 2099-01-01 00:00:00 UTC.")).to_be_visible()
+
+
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [
+        ("since=yesterday", "neither a run id nor a date"),
+        ("since=20990101T000000.000Z-000000", "does not exist"),
+        ("kind=vanished", "no such change"),
+    ],
+)
+def test_a_broken_link_to_changes_says_so(
+    page: Page, server: str, query: str, message: str
+) -> None:
+    """A moment, run or kind that does not exist is told, with a way out."""
+    open_page(page, f"{server}/changes?{query}", "Changes")
+    expect(page.get_by_text(message)).to_be_visible()
+    page.get_by_role("button", name="Reset filters").last.click()
+    expect(page.get_by_text(re.compile(r"of [\d,]+ changes"))).to_be_visible()
+
+
+def test_coverage_and_the_run_name_the_accounts_left_out(page: Page, server: str) -> None:
+    """A suspended account of the organisation is said to be skipped, and why."""
+    open_page(page, f"{server}/coverage", "Coverage")
+    expect(
+        page.get_by_text("1 account of the organisation skipped: 1 suspended (980000000001).")
+    ).to_be_visible()
+    open_page(page, f"{server}/rescan", "Rescan")
+    page.locator("[data-testid=stDataFrame] canvas").first.click(position={"x": 15, "y": 48})
+    expect(page.get_by_role("dialog").get_by_text("1 suspended")).to_be_visible()
+
+
 def test_a_click_on_a_bar_filters(page: Page, server: str, settings: Settings) -> None:
     """A click on an engine's bar leads to its databases."""
     open_page(page, server, "Overview")
@@ -235,7 +299,7 @@ def test_an_admin_can_see_the_pages_as_a_viewer(page: Page, server: str) -> None
     expect(page.get_by_role("heading", name="Rescan", exact=True)).to_be_visible()
 
 
-@pytest.mark.parametrize("path", ["", "databases", "coverage", "rescan"])
+@pytest.mark.parametrize("path", ["", "databases", "changes", "coverage", "rescan"])
 def test_pages_fit_a_narrow_window(page: Page, server: str, path: str) -> None:
     """At 768 wide no page scrolls sideways."""
     page.set_viewport_size({"width": 768, "height": 1000})

@@ -42,7 +42,7 @@ def test_unknown_values_read_as_a_dash() -> None:
     """A value that is not known is a dash in the table, never 0 and never "None"."""
     unknown = database(version=None, data_size_mb=None, port=None, environment=None, tags={})
     row = shown(frames.databases([unknown], Supports(TODAY), FRESH))[0]
-    assert row.count("–") == 6  # noqa: RUF001
+    assert row.count("–") == 7  # noqa: RUF001
     assert "None" not in row
     assert "0" not in row
 
