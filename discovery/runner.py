@@ -9,12 +9,13 @@ import secrets
 import socket
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 from threading import Event as Flag
 from threading import Lock, Thread
+from typing import Self
 
 from discovery import artefacts
 from discovery.aws.accounts import list_account_ids
@@ -44,7 +45,6 @@ from discovery.spool import Spool
 
 _log = logging.getLogger(__name__)
 _INSTANCE = re.compile(r"(i|mi)-[0-9a-f]{6,32}")
-_PROGRESS_SECONDS = 1.0
 _COLLECTED_FOR = timedelta(hours=24)
 """Answers older than this are not worth having: the host is asked again."""
 
@@ -113,6 +113,9 @@ def _unfinished(runs: RunStore, run_id: str) -> tuple[RunRequest, set[Scope]]:
 class DiscoveryRun:
     """A run that holds the lease: made by `begin`, done by `execute`."""
 
+    progress_seconds = 1.0
+    """How often progress is stored and cancellation heard of."""
+
     def __init__(
         self,
         aws: Aws,
@@ -146,10 +149,15 @@ class DiscoveryRun:
         *,
         trigger: str,
         resume: str | None = None,
+        holder: str | None = None,
+        lease_seconds: int | None = None,
         aws: Aws | None = None,
         clock: Clock | None = None,
-    ) -> DiscoveryRun:
-        """Check the request, take the lease and store the run's record. Raises as run_discovery."""
+    ) -> Self:
+        """Check the request, take the lease and store the run's record. Raises as run_discovery.
+
+        `holder` is who holds the lease, by default this process.
+        """
         artefacts.document_hash(settings)  # what is not configured fails here, before any call
         aws = aws or Aws(settings)
         clock = clock or Clock()
@@ -165,12 +173,12 @@ class DiscoveryRun:
             status=RunStatus.RUNNING,
             started_at=now,
             heartbeat_at=now,
-            holder=f"{socket.gethostname()}:{os.getpid()}",
+            holder=holder or f"{socket.gethostname()}:{os.getpid()}",
             trigger=trigger,
             request=request,
             scopes_total=len(scopes),
         )
-        lease = Lease(aws, run.run_id, run.holder)
+        lease = Lease(aws, run.run_id, run.holder, lease_seconds)
         lapsed = lease.acquire()
         try:
             if lapsed:
@@ -212,8 +220,7 @@ class DiscoveryRun:
     ) -> RunContext:
         """What the scopes share: with what earlier runs have learned and left in flight."""
         inventory = Inventory(self._aws)
-        before = self._earlier_runs()
-        learned = next((run.answer_seconds for run in before if run.answer_seconds), None)
+        learned, outstanding = self._history()
         self._looks = Looks(learned, self._aws.settings.command_timeout)
         workers = max(1, min(self._aws.settings.scope_workers, len(self._scopes)))
         return RunContext(
@@ -230,7 +237,7 @@ class DiscoveryRun:
             cut_short=Flag(),
             schedule=schedule or Schedule(self._clock, workers, cancelled),
             looks=self._looks,
-            outstanding=self._outstanding(before),
+            outstanding=outstanding,
             deadline=self._until(deadline),
             resumes=self._resumes,
         )
@@ -247,6 +254,15 @@ class DiscoveryRun:
         left = (deadline - self._clock.now()).total_seconds()
         return self._clock.monotonic() + left
 
+    def _history(self) -> tuple[float | None, Mapping[Scope, Sequence[OutstandingCommand]]]:
+        """Within how long hosts answered to earlier runs, and what those left in flight."""
+        before = self._earlier_runs()
+        learned = next((run.answer_seconds for run in before if run.answer_seconds), None)
+        unfinished = [run for run in before if run.status is not RunStatus.SUCCEEDED]
+        return learned, self._by_scope(
+            command for run in unfinished for command in self._runs.outstanding(run.run_id)
+        )
+
     def _earlier_runs(self) -> list[RunRecord]:
         """The newest runs before this one, the one it resumes among them."""
         found = [run for run in self._runs.recent_runs() if run.run_id != self.run_id]
@@ -255,21 +271,28 @@ class DiscoveryRun:
             found += [resumed] if resumed else []
         return found
 
-    def _outstanding(self, runs: Sequence[RunRecord]) -> dict[Scope, list[OutstandingCommand]]:
-        """What `runs` left in flight and is young enough to be worth storing."""
+    def _by_scope(
+        self, commands: Iterable[OutstandingCommand]
+    ) -> dict[Scope, list[OutstandingCommand]]:
+        """Those of `commands` that are young enough to be worth storing."""
         found: defaultdict[Scope, list[OutstandingCommand]] = defaultdict(list)
-        for run in runs:
-            if run.status is not RunStatus.SUCCEEDED:
-                for command in self._runs.outstanding(run.run_id):
-                    if self._clock.now() - command.sent_at < _COLLECTED_FOR:
-                        found[command.scope].append(command)
+        for command in commands:
+            if self._clock.now() - command.sent_at < _COLLECTED_FOR:
+                found[command.scope].append(command)
         return dict(found)
 
     def _emit(self, event: Event) -> None:
         with self._emitting:
-            self._run = advance(self._run, event)
+            self._run = self._advanced(event)
             if self._watcher:
                 self._watcher(event)
+
+    def _advanced(self, event: Event) -> RunRecord:
+        return advance(self._run, event)
+
+    def _store(self, progress: RunRecord) -> bool:
+        """Store how far the run is; whether its cancellation was asked for."""
+        return self._runs.save_progress(progress)
 
     def _close(self, status: RunStatus, error: str | None = None) -> None:
         """Store the end of the run and give the lease back, in this order: a reader that sees no
@@ -303,14 +326,14 @@ class DiscoveryRun:
         def beat() -> None:
             seconds = self._aws.settings.lease_seconds / 3
             renew_at = time.monotonic() + seconds
-            while not done.wait(min(_PROGRESS_SECONDS, seconds)):
+            while not done.wait(min(self.progress_seconds, seconds)):
                 try:
                     if time.monotonic() >= renew_at:
                         self._lease.renew()
                         renew_at = time.monotonic() + seconds
                     with self._emitting:
                         progress = replace(self._progress(), heartbeat_at=self._clock.now())
-                    if self._runs.save_progress(progress):
+                    if self._store(progress):
                         cancelled.set()
                 except LeaseLostError as error:
                     lost.append(error)

@@ -28,7 +28,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "schedule",
     ),
     ("aws",),
-    ("spool", "context", "results", "commands", "scan", "runner", "doctor"),
+    ("spool", "context", "results", "commands", "scan", "runner", "orchestrated", "doctor"),
     ("jobs", "api", "server", "cli", "__main__"),
     ("view", "lambda"),
     ("pages",),

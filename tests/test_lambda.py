@@ -33,6 +33,7 @@ def load(name: str) -> ModuleType:
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # as in Lambda: pydantic looks there for the types of a model
     spec.loader.exec_module(module)
     return module
 

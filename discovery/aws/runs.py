@@ -27,6 +27,7 @@ from discovery.aws.session import Aws
 from discovery.errors import NotFoundError
 from discovery.model import (
     Change,
+    Coverage,
     HostRecord,
     OutstandingCommand,
     RunRecord,
@@ -69,7 +70,7 @@ class RunStore:
     def run(self, run_id: str) -> RunRecord | None:
         """One run, or None when there is no such run."""
         with aws_errors():
-            answer = self._table.get_item(Key=_run_key(run_id), ConsistentRead=True)
+            answer = self._table.get_item(Key=run_key(run_id), ConsistentRead=True)
         return self._decode(_RUN, answer["Item"]) if "Item" in answer else None
 
     def active_run(self) -> RunRecord | None:
@@ -81,7 +82,7 @@ class RunStore:
 
     def create_run(self, run: RunRecord) -> None:
         """Store a run that begins."""
-        self._put(to_item(_RUN, run) | _run_key(run.run_id))
+        self._put(to_item(_RUN, run) | run_key(run.run_id))
 
     def save_progress(self, run: RunRecord) -> bool:
         """Store how far `run` is; whether somebody has asked for its cancellation meanwhile."""
@@ -90,7 +91,7 @@ class RunStore:
         names = {f"#{name}": name for name in values}
         with aws_errors():
             answer = self._table.update_item(
-                Key=_run_key(run.run_id),
+                Key=run_key(run.run_id),
                 UpdateExpression="SET " + ", ".join(f"#{name} = :{name}" for name in values),
                 ExpressionAttributeNames=names,
                 ExpressionAttributeValues={f":{name}": value for name, value in values.items()},
@@ -106,7 +107,7 @@ class RunStore:
         with aws_errors():
             try:
                 self._table.update_item(
-                    Key=_run_key(run_id),
+                    Key=run_key(run_id),
                     UpdateExpression="SET cancel_requested = :yes",
                     ConditionExpression="attribute_exists(pk)",
                     ExpressionAttributeValues={":yes": True},
@@ -139,6 +140,13 @@ class RunStore:
         self._put(item | {"pk": f"RUN#{scope.run_id}", "sk": f"SCOPE#{place}"})
         if newest:
             self._put(item | {"pk": _SCOPES, "sk": place})
+
+    def scope(self, run_id: str, scope: Scope) -> ScopeRecord | None:
+        """One scope of one run, or None when the run has no word on it yet."""
+        key = {"pk": f"RUN#{run_id}", "sk": f"SCOPE#{scope.account_id}#{scope.region}"}
+        with aws_errors():
+            answer = self._table.get_item(Key=key, ConsistentRead=True)
+        return self._decode(_SCOPE, answer["Item"]) if "Item" in answer else None
 
     def scopes(self, run_id: str) -> list[ScopeRecord]:
         """The scopes of one run, by account and region."""
@@ -187,6 +195,15 @@ class RunStore:
         """The hosts that one run listed but did not scan, each with the reason."""
         return list(self._query(_HOST, f"RUN#{run_id}", "HOST#"))
 
+    def forget_unreached(self, run_id: str, scope: Scope) -> None:
+        """Take the hosts that the run did not get to off its list: it goes on with them."""
+        prefix = f"HOST#{scope.account_id}#{scope.region}#"
+        for host in self._query(_HOST, f"RUN#{run_id}", prefix):
+            if host.coverage is Coverage.NOT_REACHED:
+                item = unscanned_item(host)
+                with aws_errors():
+                    self._table.delete_item(Key={"pk": item["pk"], "sk": item["sk"]})
+
     # --- changes ---
 
     def put_change(self, change: Change) -> None:
@@ -219,9 +236,10 @@ class RunStore:
         with aws_errors():
             self._table.delete_item(Key=_outstanding_key(command))
 
-    def outstanding(self, run_id: str) -> list[OutstandingCommand]:
-        """The commands that `run_id` left in flight, by account and region."""
-        return list(self._query(_OUTSTANDING, f"RUN#{run_id}", "OUTSTANDING#"))
+    def outstanding(self, run_id: str, scope: Scope | None = None) -> list[OutstandingCommand]:
+        """The commands that `run_id` left in flight, in `scope` or by account and region."""
+        place = f"{scope.account_id}#{scope.region}#" if scope else ""
+        return list(self._query(_OUTSTANDING, f"RUN#{run_id}", f"OUTSTANDING#{place}"))
 
     # --- the table ---
 
@@ -255,7 +273,8 @@ class RunStore:
         return from_item(adapter, item, f"{self._name} {item['pk']} {item['sk']}")
 
 
-def _run_key(run_id: str) -> dict[str, str]:
+def run_key(run_id: str) -> dict[str, str]:
+    """Where a run's record is."""
     return {"pk": _RUNS, "sk": run_id}
 
 
