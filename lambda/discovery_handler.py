@@ -42,6 +42,9 @@ leaves on record what is in flight, for the next run to collect."""
 
 _NOT_FIGURES = ("request", "holder", "trigger", "heartbeat_at", "cancel_requested")
 
+STEPS = ("plan", "scope", "finish")
+"""What the state machine may ask for."""
+
 _PART = TypeAdapter(RunPart)
 
 logger = Logger(service="database-discovery")
