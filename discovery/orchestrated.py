@@ -68,13 +68,17 @@ def plan(settings: Settings, request: RunRequest, holder: str) -> tuple[RunRecor
     return run.store_parts()
 
 
+def _lease_seconds(settings: Settings) -> int:
+    return max(LEASE_SECONDS, settings.lease_seconds)
+
+
 def _begin(aws: Aws, request: RunRequest, holder: str) -> _PlannedRun:
     return _PlannedRun.begin(
         aws.settings,
         request,
         trigger="state machine",
         holder=holder,
-        lease_seconds=LEASE_SECONDS,
+        lease_seconds=_lease_seconds(aws.settings),
         aws=aws,
     )
 
@@ -121,7 +125,7 @@ def scan_part(settings: Settings, part: RunPart, deadline: datetime | None = Non
     run = runs.run(part.run_id)
     if run is None:
         raise LeaseLostError(f"run {part.run_id} does not exist")
-    lease = Lease(aws, part.run_id, run.holder, LEASE_SECONDS)
+    lease = Lease(aws, part.run_id, run.holder, _lease_seconds(settings))
     lease.renew()
     records = {scope: runs.scope(part.run_id, scope) for scope in part.scopes}
     begun = {scope: record for scope, record in records.items() if record}

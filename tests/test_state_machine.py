@@ -18,7 +18,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -36,7 +35,9 @@ from discovery.aws.runs import RunStore
 from discovery.aws.session import Aws
 from discovery.aws.shared_run import SharedRun
 from discovery.errors import FailureKind, LeaseLostError
+from discovery.events import BatchSent, Event
 from discovery.model import RunRecord, RunRequest, RunStatus, ScopeStatus
+from discovery.progress import COUNTS
 from discovery.runner import run_discovery
 from discovery.sandbox import Sandbox
 from discovery.sandbox.hosts import SandboxHost
@@ -220,8 +221,7 @@ def slow(host: SandboxHost, seconds: float) -> Iterator[None]:
 # --- it does what one process does ----------------------------------------------------------------
 
 
-FIGURES = ("status", "scopes_total", "scopes_done", "scopes_failed", "hosts_listed")
-FIGURES += ("hosts_targeted", "hosts_scanned", "hosts_failed", "databases", "batches", "changes")
+FIGURES = ("status", "scopes_total", "changes", *COUNTS)
 
 
 @pytest.mark.usefixtures("one_scope_a_part")
@@ -274,21 +274,29 @@ def test_the_calls_of_all_processes_are_summed(machine: Machine) -> None:
 
 
 def test_a_scope_out_of_time_is_resumed_without_a_second_command(machine: Machine) -> None:
-    """The hosts that answered in time are stored by the first process; the next one collects the
+    """The host that answers in time is stored by the first process; the next one collects the
     answer of the slow one, to which nothing is sent again, and the scope's record has both."""
     quick, late = hosts_of(machine.sandbox, 2)
-    machine.function.remaining_ms = lambda event: (
-        discovery_handler.STOP_SECONDS * 1000 + 6_000
-        if event["step"] == "scope" and event["part"]["round"] == 0
-        else LONG
-    )
+    in_flight: list[tuple[str, ...]] = []
+
+    def remaining_ms(event: dict[str, Any]) -> int:
+        first = event["step"] == "scope" and event["part"]["round"] == 0
+        return (discovery_handler.STOP_SECONDS + 10) * 1000 if first else LONG
+
+    def look() -> None:
+        left = machine.runs.outstanding(machine.last_run.run_id)
+        in_flight.extend(one.instance_ids for one in left)
+
+    machine.function.remaining_ms = remaining_ms
+    machine.function.after = once("scope", look)
     before = machine.sandbox.calls.copy()
-    with slow(late, 12):
+    with slow(late, 15):
         execution = machine.run(event_for(quick, late))
     received = machine.sandbox.calls - before
-    assert execution["status"] == "SUCCEEDED"
-    assert machine.function.steps["scope"] == 2
+    assert (execution["status"], machine.function.steps["scope"]) == ("SUCCEEDED", 2)
+    assert in_flight == [(late.instance_id,)]
     assert received["ssm:SendCommand"] == 1
+    assert received["dynamodb:TransactWriteItems"] == 2
     run = machine.last_run
     assert (run.status, run.hosts_targeted, run.hosts_scanned) == (RunStatus.SUCCEEDED, 2, 2)
     assert (run.batches, run.cut_short) == (1, False)
@@ -296,7 +304,6 @@ def test_a_scope_out_of_time_is_resumed_without_a_second_command(machine: Machin
     assert (scope.status, scope.hosts_scanned, scope.commands) == (ScopeStatus.SUCCEEDED, 2, 1)
     assert machine.runs.outstanding(run.run_id) == []
     assert machine.runs.unscanned_hosts(run.run_id) == []
-    assert received["dynamodb:TransactWriteItems"] == 2
 
 
 def test_what_never_has_time_is_given_up(machine: Machine) -> None:
@@ -314,22 +321,31 @@ def test_what_never_has_time_is_given_up(machine: Machine) -> None:
 
 def test_what_an_earlier_run_left_in_flight_is_collected(machine: Machine) -> None:
     """A part knows the commands that other runs left in its scopes."""
-    (host, *_) = hosts_of(machine.sandbox, 1)
+    (host,) = hosts_of(machine.sandbox, 1)
     settings = machine.sandbox.settings
     request = RunRequest((host.account_id,), (host.region,))
-    with slow(host, 8):
-        cut = run_discovery(
-            settings, request, trigger="test", deadline=datetime.now(UTC) + timedelta(seconds=6)
-        )
-        assert [one.run_id for one in machine.runs.outstanding(cut.run_id)] == [cut.run_id]
-        before = machine.sandbox.calls.copy()
-        machine.run({"accounts": [host.account_id], "regions": [host.region]})
-    assert machine.last_run.hosts_scanned == cut.hosts_targeted
-    assert machine.runs.outstanding(cut.run_id) == []
-    assert host.instance_id not in {
-        id_ for one in machine.runs.outstanding(machine.last_run.run_id) for id_ in one.instance_ids
-    }
-    assert (machine.sandbox.calls - before)["ssm:SendCommand"] == 1  # to the others
+    before = len(invocations(machine.sandbox, host))
+
+    def die_after_sending(event: Event) -> None:
+        if isinstance(event, BatchSent):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_discovery(settings, request, trigger="test", watcher=die_after_sending)
+    (left,) = machine.runs.outstanding(machine.last_run.run_id)
+    assert host.instance_id in left.instance_ids
+    machine.run({"accounts": [host.account_id], "regions": [host.region]})
+    run = machine.last_run
+    assert (run.status, run.hosts_scanned) == (RunStatus.SUCCEEDED, len(left.instance_ids))
+    assert machine.runs.outstanding(left.run_id) == []
+    assert len(invocations(machine.sandbox, host)) == before + 1
+
+
+def invocations(sandbox: Sandbox, host: SandboxHost) -> list[Any]:
+    """Every command that was ever sent to this host."""
+    ssm = sandbox.client("ssm", host.account_id, host.region)
+    pages = ssm.get_paginator("list_command_invocations").paginate(InstanceId=host.instance_id)
+    return [one for page in pages for one in page["CommandInvocations"]]
 
 
 # --- one at a time, and the lease given back ------------------------------------------------------

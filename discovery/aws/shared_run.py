@@ -63,37 +63,22 @@ class SharedRun:
         They are for whoever watches: an answer that is lost on the way can make one count twice.
         Raises LeaseLostError when the run has ended.
         """
-        names = {"#status": "status"}
-        values: dict[str, object] = {
-            ":running": RunStatus.RUNNING.value,
-            ":now": now.isoformat().replace("+00:00", "Z"),
-            ":zero": 0,
-        }
-        updates = ["heartbeat_at = :now"]
+        update = _Update(now)
         if done.answer_seconds is not None:
-            updates.append("answer_seconds = :answer")
-            values[":answer"] = Decimal(str(round(done.answer_seconds, 3)))
+            update.set("answer_seconds", Decimal(str(round(done.answer_seconds, 3))))
         for name in COUNTS:
-            if count := getattr(done, name):
-                updates.append(f"{name} = {name} + :{name}")
-                values[f":{name}"] = count
-        for field in ("changes", "api_calls"):
-            for at, (kind, count) in enumerate(getattr(done, field).items()):
-                alias = f"{field}{at}"
-                path = f"{field}.#{alias}"
-                updates.append(f"{path} = if_not_exists({path}, :zero) + :{alias}")
-                names[f"#{alias}"] = kind
-                values[f":{alias}"] = count
-        if ":zero" not in " ".join(updates):
-            del values[":zero"]  # DynamoDB refuses a value that nothing uses
+            update.add(name, getattr(done, name))
+        for name in ("changes", "api_calls"):
+            for kind, count in getattr(done, name).items():
+                update.add(name, count, kind)
         with aws_errors():
             try:
                 answer = self._table.update_item(
                     Key=run_key(self._run_id),
-                    UpdateExpression="SET " + ", ".join(updates),
+                    UpdateExpression="SET " + ", ".join(update.parts),
                     ConditionExpression="#status = :running",
-                    ExpressionAttributeNames=names,
-                    ExpressionAttributeValues=values,
+                    ExpressionAttributeNames=update.names,
+                    ExpressionAttributeValues=update.values,
                     ReturnValues="ALL_NEW",
                 )
             except ClientError as error:
@@ -116,6 +101,38 @@ class SharedRun:
             for page in pages:
                 kinds.update(item["kind"] for item in page["Items"])
         return dict(kinds)
+
+
+class _Update:
+    """An update of a running run, made of several: every name has an alias, as many are words that
+    DynamoDB keeps for itself."""
+
+    def __init__(self, now: datetime) -> None:
+        self.parts: list[str] = []
+        self.names = {"#status": "status"}
+        self.values: dict[str, object] = {":running": RunStatus.RUNNING.value}
+        self.set("heartbeat_at", now.isoformat().replace("+00:00", "Z"))
+
+    def set(self, name: str, value: object) -> None:
+        """Replace an attribute."""
+        self.parts.append(f"{self._name(name)} = {self._value(value)}")
+
+    def add(self, name: str, count: int, kind: str | None = None) -> None:
+        """Add to a number, or to the number of one `kind` in a map."""
+        if count:
+            path = self._name(name) + (f".{self._name(kind)}" if kind else "")
+            self.values[":zero"] = 0
+            self.parts.append(f"{path} = if_not_exists({path}, :zero) + {self._value(count)}")
+
+    def _name(self, name: str) -> str:
+        alias = f"#n{len(self.names)}"
+        self.names[alias] = name
+        return alias
+
+    def _value(self, value: object) -> str:
+        alias = f":v{len(self.values)}"
+        self.values[alias] = value
+        return alias
 
 
 def output_bucket(aws: Aws) -> str:
