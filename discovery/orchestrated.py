@@ -178,13 +178,16 @@ class _Worker(DiscoveryRun):
     def _advanced(self, event: Event) -> RunRecord:
         """A scope that goes on in the next process is listed once and done once."""
         match event:
-            case ScopeListed(scope=scope) if scope in self._begun:
+            case ScopeListed(scope=scope) if self._was_listed(scope):
                 return self._run
             case ScopeFinished(record=record) if was_cut_short(record):
                 self.unfinished.append(Scope(record.account_id, record.region))
                 return self._run
             case _:
                 return advance(self._run, event)
+
+    def _was_listed(self, scope: Scope) -> bool:
+        return scope in self._begun and self._begun[scope].hosts_listed is not None
 
     def _store(self, progress: RunRecord) -> bool:
         done = since(progress, self._stored)
