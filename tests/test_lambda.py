@@ -436,7 +436,8 @@ def test_the_guide_s_package_is_whole(tmp_path: Path) -> None:
         "from discovery.settings import load_settings\n"
         "print(artefacts.__file__, artefacts.document_hash(load_settings()))\n"
         "names = {name.partition('.')[0] for name in sys.modules}\n"
-        "print(*{one for name in names for one in packages_distributions().get(name, ())})"
+        "owners = packages_distributions()\n"
+        "print(*{one for name in names for one in owners.get(name, ())})"
     )
     done = subprocess.run(
         [sys.executable, "-c", script],
