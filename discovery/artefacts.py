@@ -1,4 +1,5 @@
-"""Fills the placeholders of the deployable artefacts: `iam/`, `schema/`, `ssm/ssm-document.json`.
+"""Fills the placeholders of the deployable artefacts: `iam/`, `schema/`, `deploy/` and
+`ssm/ssm-document.json`.
 
 Those files are the single source of what they say. The sandbox, the deployment and the runner all
 read them through here, so that what is deployed and what is pinned are the same text.
@@ -66,6 +67,8 @@ def values_of(settings: Settings, **more: str) -> dict[str, str]:
         "RUNS_TABLE": settings.runs_table,
         "DOCUMENT_NAME": settings.document_name,
         "SPOKE_ROLE_NAME": settings.role_name,
+        "SPOKE_ACCOUNTS": ",".join(settings.accounts),
+        "DISCOVERY_REGIONS": ",".join(settings.scan_regions),
         **more,
     }
 

@@ -47,9 +47,9 @@ class ScopeCommands:
     def take_up(self, targets: dict[str, Host]) -> None:
         """Collect what an earlier run left in flight; hosts still without answer stay targets,
         unless their command may yet answer."""
-        if self._context.request.instances:
-            return
         for old in self._context.outstanding.get(self._scope, ()):
+            if self._context.request.instances and old.run_id != self._context.run_id:
+                continue  # it went to more hosts than are asked for now
             mine = {
                 id_: targets[id_]
                 for id_ in old.instance_ids

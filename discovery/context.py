@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from threading import Event as Flag
 from threading import Lock
 
@@ -13,7 +13,14 @@ from discovery.aws.session import Aws
 from discovery.errors import AwsError
 from discovery.events import Event
 from discovery.ledger import Ledger
-from discovery.model import DatabaseRecord, Host, OutstandingCommand, RunRequest, Scope
+from discovery.model import (
+    DatabaseRecord,
+    Host,
+    OutstandingCommand,
+    RunRequest,
+    Scope,
+    ScopeRecord,
+)
 from discovery.pacing import Looks
 from discovery.schedule import Schedule
 
@@ -47,8 +54,9 @@ class RunContext:
 
     `deadline` is in the clock's monotonic seconds. `outstanding` is what earlier runs left in
     flight; `refused` are the scopes that failed before the run began; `resumes` is the run whose
-    scanned hosts need no second scan. `taken_over` is set, with `cancelled`, when another run has
-    taken the lease.
+    scanned hosts need no second scan; `begun` holds the scopes that this very run was cut short in
+    before, in another process. `taken_over` is set, with `cancelled`, when another run has taken
+    the lease.
     """
 
     run_id: str
@@ -65,6 +73,7 @@ class RunContext:
     refused: Mapping[Scope, AwsError]
     deadline: float | None = None
     resumes: str | None = None
+    begun: Mapping[Scope, ScopeRecord] = field(default_factory=dict)
 
     def is_late(self, seconds: float) -> bool:
         """Whether the run's deadline comes within `seconds`; if so, the run is cut short."""

@@ -8,34 +8,38 @@ from contextlib import contextmanager
 from threading import Event as Flag
 
 from discovery.aws.lease import Lease
-from discovery.aws.runs import RunStore
 from discovery.errors import AwsError, LeaseLostError
 from discovery.model import RunRecord
 from discovery.schedule import Clock
 
 _log = logging.getLogger(__name__)
-_PROGRESS_SECONDS = 1.0
 
 
 class Heartbeat:
-    """Beats while a run goes on. When the run is cancelled from outside, or its lease is lost, it
-    sets `cancelled`; when the lease is lost, `taken_over` before that."""
+    """Beats while a run goes on: every `progress_seconds`, `store` gets what `progress` gives and
+    says whether the run's cancellation was asked for.
+
+    When it was, or the lease is lost, `cancelled` is set; when the lease is lost, `taken_over`
+    before that.
+    """
 
     def __init__(
         self,
         lease: Lease,
-        runs: RunStore,
+        store: Callable[[RunRecord], bool],
         clock: Clock,
         progress: Callable[[], RunRecord],
         *,
         lease_seconds: float,
+        progress_seconds: float,
         cancelled: Flag,
     ) -> None:
         self._lease = lease
-        self._runs = runs
+        self._store = store
         self._clock = clock
         self._progress = progress
         self._renewal = lease_seconds / 3
+        self._seconds = min(progress_seconds, self._renewal)
         self._renew_at = clock.monotonic() + self._renewal
         self._cancelled = cancelled
         self._lost: LeaseLostError | None = None
@@ -44,7 +48,7 @@ class Heartbeat:
     @contextmanager
     def beating(self) -> Iterator[None]:
         """Beat while the body runs. Raises LeaseLostError after it when the lease was lost."""
-        with self._clock.every(min(_PROGRESS_SECONDS, self._renewal), self._beat):
+        with self._clock.every(self._seconds, self._beat):
             yield
         if self._lost:
             raise self._lost
@@ -55,7 +59,7 @@ class Heartbeat:
             if self._clock.monotonic() >= self._renew_at:
                 self._lease.renew()
                 self._renew_at = self._clock.monotonic() + self._renewal
-            if self._runs.save_progress(self._progress()):
+            if self._store(self._progress()):
                 self._cancelled.set()
         except LeaseLostError as error:
             self._lost = error

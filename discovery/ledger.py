@@ -102,6 +102,11 @@ class Ledger:
         with self._trying():
             return self._runs.scope_hosts(scope)
 
+    def forget_unreached(self, run_id: str, scope: Scope) -> None:
+        """Take the hosts of `scope` that the run did not get to off its list. Raises AwsError."""
+        with self._trying():
+            self._runs.forget_unreached(run_id, scope)
+
     def rest(self) -> float | None:
         """Seconds until DynamoDB is tried again, when it failed in a way that passes; else None."""
         with self._lock:

@@ -532,6 +532,21 @@ class ScopeRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class RunPart:
+    """Some scopes of a run that one process scans, when a run outgrows one.
+
+    `earlier_runs` are those that left commands in flight; `answer_seconds` is what earlier runs
+    learned. `round` counts how often the part was cut short and given to another process.
+    """
+
+    run_id: str
+    scopes: tuple[Scope, ...]
+    earlier_runs: tuple[str, ...] = ()
+    answer_seconds: float | None = None
+    round: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class OutstandingCommand:
     """A command that was sent and whose answers are not all stored: the next run asks for them."""
 

@@ -3,12 +3,38 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 from discovery.events import BatchSent, Event, HostDone, HostsLeft, ScopeFinished, ScopeListed
-from discovery.model import ChangeKind, Coverage, RunRecord, RunStatus, ScopeStatus
+from discovery.model import (
+    ChangeKind,
+    Coverage,
+    RunRecord,
+    RunStatus,
+    ScopeRecord,
+    ScopeStatus,
+)
+
+COUNTS = (
+    "scopes_done",
+    "scopes_failed",
+    "hosts_listed",
+    "hosts_targeted",
+    "hosts_scanned",
+    "hosts_failed",
+    "databases",
+    "batches",
+    "kept",
+    "retries",
+    "read_units",
+    "write_units",
+)
+"""The figures of a run that only grow, as its record names them."""
+KINDS = ("changes", "not_scanned", "api_calls", "throttled_calls")
+"""Those that are counted by kind."""
 
 
 def advance(run: RunRecord, event: Event, at: datetime) -> RunRecord:
@@ -63,3 +89,48 @@ def final_status(run: RunRecord, *, cancelled: bool) -> RunStatus:
     if run.scopes_failed or run.hosts_failed or run.cut_short or run.kept:
         return RunStatus.PARTIAL
     return RunStatus.SUCCEEDED
+
+
+def was_cut_short(scope: ScopeRecord) -> bool:
+    """Whether hosts of a scope that has ended are without a result, though nothing failed."""
+    is_done = scope.hosts_scanned + scope.hosts_failed >= scope.hosts_targeted
+    return not scope.error and (scope.status is ScopeStatus.CANCELLED or not is_done)
+
+
+def summed(run: RunRecord, scopes: Sequence[ScopeRecord]) -> RunRecord:
+    """`run` with the figures that its scopes, each scanned on its own, add up to."""
+    return replace(
+        run,
+        scopes_done=len(scopes),
+        scopes_failed=sum(scope.status is ScopeStatus.FAILED for scope in scopes),
+        hosts_listed=sum(scope.hosts_listed or 0 for scope in scopes),
+        hosts_targeted=sum(scope.hosts_targeted for scope in scopes),
+        hosts_scanned=sum(scope.hosts_scanned for scope in scopes),
+        hosts_failed=sum(scope.hosts_failed for scope in scopes),
+        databases=sum(scope.databases for scope in scopes),
+        batches=sum(scope.commands for scope in scopes),
+        cut_short=any(map(was_cut_short, scopes)),
+    )
+
+
+def with_unreached(run: RunRecord) -> RunRecord:
+    """`run`, all of whose scopes have ended, with the hosts that it did not get to."""
+    left = run.hosts_targeted - run.hosts_done
+    others = {kind: n for kind, n in run.not_scanned.items() if kind != Coverage.NOT_REACHED}
+    return replace(
+        run, not_scanned=_sum(others, {Coverage.NOT_REACHED: left}) if left > 0 else others
+    )
+
+
+def since(run: RunRecord, earlier: RunRecord) -> RunRecord:
+    """`run` with what its figures have grown by since `earlier`."""
+    grown: dict[str, Any] = {
+        name: (getattr(run, name) or 0) - (getattr(earlier, name) or 0) for name in COUNTS
+    }
+    for name in KINDS:
+        grown[name] = _less(getattr(run, name), getattr(earlier, name))
+    return replace(run, **grown)
+
+
+def _less(counts: Mapping[str, int] | None, earlier: Mapping[str, int] | None) -> dict[str, int]:
+    return dict(Counter(counts or {}) - Counter(earlier or {}))

@@ -49,8 +49,21 @@ class ScopeResults:
         )
 
     def load_previous(self) -> None:
-        """Read the coverage that earlier runs left. Raises AwsError."""
+        """Read the coverage that earlier runs left, and what this run did here before it was cut
+        short in another process. Raises AwsError."""
         self.previous = self._context.ledger.coverage(self._scope)
+        mine = [host for host in self.previous.values() if host.run_id == self._context.run_id]
+        scanned = [host for host in mine if host.coverage is Coverage.SCANNED]
+        begun = self._context.begun.get(self._scope)
+        self.record = replace(
+            self.record,
+            hosts_scanned=len(scanned),
+            hosts_failed=sum(host.coverage is Coverage.FAILED for host in mine),
+            databases=sum(host.databases or 0 for host in scanned),
+            commands=begun.commands if begun else 0,
+        )
+        if begun:
+            self._context.ledger.forget_unreached(self._context.run_id, self._scope)
 
     def store(self, answers: Iterable[Answer]) -> None:
         """Write the result of each host, or keep it."""

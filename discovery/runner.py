@@ -7,12 +7,13 @@ import os
 import secrets
 import socket
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from threading import Event as Flag
 from threading import Lock
+from typing import Self
 
 from discovery import artefacts
 from discovery.aws.inventory import Inventory
@@ -88,6 +89,9 @@ def _unfinished(runs: RunStore, run_id: str) -> tuple[RunRequest, set[Scope]]:
 class DiscoveryRun:
     """A run that holds the lease: made by `begin`, done by `execute`."""
 
+    progress_seconds = 1.0
+    """How often progress is stored and cancellation heard of."""
+
     def __init__(
         self,
         aws: Aws,
@@ -124,10 +128,15 @@ class DiscoveryRun:
         *,
         trigger: str,
         resume: str | None = None,
+        holder: str | None = None,
+        lease_seconds: int | None = None,
         aws: Aws | None = None,
         clock: Clock | None = None,
-    ) -> DiscoveryRun:
-        """Check the request, take the lease and store the run's record. Raises as run_discovery."""
+    ) -> Self:
+        """Check the request, take the lease and store the run's record. Raises as run_discovery.
+
+        `holder` is who holds the lease, by default this process.
+        """
         artefacts.document_hash(settings)  # what is not configured fails here, before any call
         aws = aws or Aws(settings)
         clock = clock or Clock()
@@ -143,13 +152,13 @@ class DiscoveryRun:
             status=RunStatus.RUNNING,
             started_at=now,
             heartbeat_at=now,
-            holder=f"{socket.gethostname()}:{os.getpid()}",
+            holder=holder or f"{socket.gethostname()}:{os.getpid()}",
             trigger=trigger,
             request=request,
             scopes_total=len(plan.scopes),
             accounts_skipped=plan.skipped,
         )
-        lease = Lease(aws, run.run_id, run.holder, now=clock.now)
+        lease = Lease(aws, run.run_id, run.holder, lease_seconds, now=clock.now)
         lease.acquire()
         try:
             for other in runs.recent_runs():  # who holds the lease is the only one that runs
@@ -206,8 +215,7 @@ class DiscoveryRun:
         schedule: Schedule | None,
     ) -> RunContext:
         """What the scopes share: with what earlier runs have learned and left in flight."""
-        before = self._earlier_runs()
-        learned = next((run.answer_seconds for run in before if run.answer_seconds), None)
+        learned, outstanding = self._history()
         self._looks = Looks(learned, self._aws.settings.command_timeout)
         workers = max(1, min(self._aws.settings.scope_workers, len(self._plan.scopes)))
         return RunContext(
@@ -221,7 +229,7 @@ class DiscoveryRun:
             cut_short=Flag(),
             schedule=schedule or Schedule(self._clock, workers, cancelled),
             looks=self._looks,
-            outstanding=self._outstanding(before),
+            outstanding=outstanding,
             refused=self._plan.refused,
             deadline=self._until(deadline),
             resumes=self._resumes,
@@ -239,6 +247,15 @@ class DiscoveryRun:
         left = (deadline - self._clock.now()).total_seconds()
         return self._clock.monotonic() + left
 
+    def _history(self) -> tuple[float | None, Mapping[Scope, Sequence[OutstandingCommand]]]:
+        """Within how long hosts answered to earlier runs, and what those left in flight."""
+        before = self._earlier_runs()
+        learned = next((run.answer_seconds for run in before if run.answer_seconds), None)
+        unfinished = [run for run in before if run.status is not RunStatus.SUCCEEDED]
+        return learned, self._by_scope(
+            command for run in unfinished for command in self._runs.outstanding(run.run_id)
+        )
+
     def _earlier_runs(self) -> list[RunRecord]:
         """The newest runs before this one, the one it resumes among them."""
         found = [run for run in self._runs.recent_runs() if run.run_id != self.run_id]
@@ -247,22 +264,29 @@ class DiscoveryRun:
             found += [resumed] if resumed else []
         return found
 
-    def _outstanding(self, runs: Sequence[RunRecord]) -> dict[Scope, list[OutstandingCommand]]:
-        """What `runs` left in flight and is young enough to be worth storing."""
+    def _by_scope(
+        self, commands: Iterable[OutstandingCommand]
+    ) -> dict[Scope, list[OutstandingCommand]]:
+        """Those of `commands` that are young enough to be worth storing."""
         found: defaultdict[Scope, list[OutstandingCommand]] = defaultdict(list)
-        for run in runs:
-            if run.status is not RunStatus.SUCCEEDED:
-                for command in self._runs.outstanding(run.run_id):
-                    if self._clock.now() - command.sent_at < _COLLECTED_FOR:
-                        found[command.scope].append(command)
+        for command in commands:
+            if self._clock.now() - command.sent_at < _COLLECTED_FOR:
+                found[command.scope].append(command)
         return dict(found)
 
     def _emit(self, event: Event) -> None:
         with self._emitting:
-            self._run = advance(self._run, event, self._clock.now())
+            self._run = self._advanced(event)
             log_event(event)
             if self._watcher:
                 self._watcher(event)
+
+    def _advanced(self, event: Event) -> RunRecord:
+        return advance(self._run, event, self._clock.now())
+
+    def _store(self, progress: RunRecord) -> bool:
+        """Store how far the run is; whether its cancellation was asked for."""
+        return self._runs.save_progress(progress)
 
     def _end(self, status: RunStatus, error: str | None = None) -> None:
         """Close the run and say so, also when its record could not be stored."""
@@ -307,9 +331,10 @@ class DiscoveryRun:
 
         return Heartbeat(
             self._lease,
-            self._runs,
+            self._store,
             self._clock,
             progress,
             lease_seconds=self._aws.settings.lease_seconds,
+            progress_seconds=self.progress_seconds,
             cancelled=cancelled,
         )

@@ -76,12 +76,12 @@ class ScopeScan:
             for host in listed
             if host.coverage is Coverage.PENDING and not self._is_done_before(host)
         }
-        self._results.record = replace(
-            self._results.record, hosts_listed=len(listed), hosts_targeted=len(targets)
-        )
+        record = self._results.record
+        targeted = len(targets) + record.hosts_scanned + record.hosts_failed
+        self._results.record = replace(record, hosts_listed=len(listed), hosts_targeted=targeted)
         untargeted = Counter(host.coverage for host in listed)
         del untargeted[Coverage.PENDING]
-        self._context.emit(ScopeListed(self._scope, len(listed), len(targets), untargeted))
+        self._context.emit(ScopeListed(self._scope, len(listed), targeted, untargeted))
         self._results.account_for_untargeted(listed)
         self._commands.take_up(targets)
         self._commands.send(list(targets.values()))
@@ -99,13 +99,13 @@ class ScopeScan:
         return True
 
     def _is_done_before(self, host: Host) -> bool:
-        """Whether the run that this one resumes has scanned it."""
+        """Whether this run has its result already, or the run that it resumes has scanned it."""
         previous = self._results.previous.get(host.instance_id)
-        return bool(
-            previous
-            and previous.coverage is Coverage.SCANNED
-            and previous.run_id == self._context.resumes
-        )
+        if previous is None:
+            return False
+        if previous.run_id == self._context.run_id:
+            return previous.coverage in (Coverage.SCANNED, Coverage.FAILED)
+        return previous.coverage is Coverage.SCANNED and previous.run_id == self._context.resumes
 
     def _wait(self) -> None:
         """Look again when the next command is worth it, or end the scope."""

@@ -15,6 +15,9 @@ Reply: `{"statusCode": 200, "discovered": <databases recorded>, ...}` with the r
 400 for an event that cannot be used; 409 while another run is in progress. When nothing could be
 done at all (a wrong setting, the tables not reachable) the function fails, so that Lambda's own
 error metric, alarms and retries see it.
+
+The state machine `deploy/discovery.asl.json`, for what outgrows one function, sends events with a
+`step`: `plan`, `scope` and `finish` (`discovery/orchestrated.py`).
 """
 
 from __future__ import annotations
@@ -22,20 +25,21 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Annotated, Any
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import EphemeralMetrics
 from aws_lambda_powertools.utilities.parser import ValidationError, parse
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
+from discovery import orchestrated
 from discovery.api import error_body
 from discovery.errors import RequestError, RunInProgressError
 from discovery.events import Event, RunFinished
 from discovery.logs import write_through
 from discovery.metrics import NAMESPACE, Metric, api_metrics, run_metrics
-from discovery.model import RunRecord, RunRequest
+from discovery.model import RunPart, RunRecord, RunRequest
 from discovery.runner import run_discovery
 from discovery.settings import load_settings
 from discovery.text import shown
@@ -47,6 +51,10 @@ leaves on record what is in flight, for the next run to collect."""
 _NOT_FIGURES = ("request", "holder", "trigger", "heartbeat_at", "cancel_requested")
 
 SERVICE = "database-discovery"
+STEPS = ("plan", "scope", "finish")
+"""What the state machine may ask for."""
+
+_PART = TypeAdapter(RunPart)
 
 logger = Logger(service=SERVICE)
 write_through(logger.registered_handler, logger.log_level)
@@ -62,12 +70,59 @@ class DiscoveryEvent(BaseModel):
     instances: list[str] = []
 
 
+class PlanEvent(BaseModel):
+    """`execution` is the ARN of the execution, `request` what it was started with."""
+
+    execution: str
+    request: Any = None
+
+
+class ScopeEvent(BaseModel):
+    """`part` is an item of the list that `plan` stored, or what the last try left of one."""
+
+    part: RunPart
+
+
+class Caught(BaseModel):
+    """An error as the state machine caught it."""
+
+    name: Annotated[str, Field(alias="Error")]
+    cause: Annotated[str, Field(alias="Cause")] = ""
+
+
+class Planned(BaseModel):
+    """As much of the reply to `plan` as `finish` needs; a refusal has no run."""
+
+    run_id: str | None = None
+
+
+class State(BaseModel):
+    """The state of the execution: what is missing did not happen."""
+
+    plan: Planned = Planned()
+    error: Caught | None = None
+
+
+class FinishEvent(BaseModel):
+    """`state` has the reply to `plan`, and the error that ended the execution early."""
+
+    execution: str
+    state: State
+
+
 @logger.inject_lambda_context
 def lambda_handler(event: Any, context: LambdaContext) -> dict[str, Any]:
-    """Run one discovery and return what it found."""
+    """Run one discovery, or one step of one, and return what it found."""
     seconds = context.get_remaining_time_in_millis() / 1000 - STOP_SECONDS
     deadline = datetime.now(UTC) + timedelta(seconds=max(seconds, 0))
+    step = event.get("step") if isinstance(event, dict) else None
+    if step == "scope":
+        return _scan_part(event, deadline)
+    if step == "finish":
+        return _finish(event)
     try:
+        if step == "plan":
+            return _plan(event)
         record = run_discovery(
             load_settings(),
             _request(event),
@@ -87,7 +142,7 @@ def lambda_handler(event: Any, context: LambdaContext) -> dict[str, Any]:
             "since": f"{error.since:%Y-%m-%dT%H:%M:%SZ}",
         }
         return reply
-    return {"statusCode": 200, "discovered": record.databases, **_summary(record)}
+    return _finished(record)
 
 
 def emit_metrics(event: Event) -> None:
@@ -109,6 +164,37 @@ def _write_metrics(run: RunRecord, metrics: Iterable[Metric], **dimensions: str)
         line.add_metric(metric.name, metric.unit, metric.value)
     line.add_metadata("run_id", run.run_id)
     line.flush_metrics()
+
+
+def _plan(event: Any) -> dict[str, Any]:
+    wanted = parse(event, model=PlanEvent)
+    run, key = orchestrated.plan(load_settings(), _request(wanted.request), wanted.execution)
+    logger.info("discovery planned", run_id=run.run_id, scopes=run.scopes_total)
+    return {"statusCode": 200, "run_id": run.run_id, "parts": key}
+
+
+def _scan_part(event: Any, deadline: datetime) -> dict[str, Any]:
+    part = parse(event, model=ScopeEvent).part
+    left: dict[str, Any] = _PART.dump_python(
+        orchestrated.scan_part(load_settings(), part, deadline), mode="json"
+    )
+    return left
+
+
+def _finish(event: Any) -> dict[str, Any]:
+    ended = parse(event, model=FinishEvent)
+    caught = ended.state.error
+    error = f"{caught.name}: {caught.cause}"[:500] if caught else None
+    run_id = ended.state.plan.run_id
+    record = orchestrated.finish(load_settings(), ended.execution, run_id, error)
+    if record is None:
+        return _refused(404, "no_run", f"{ended.execution} has begun no run")
+    emit_metrics(RunFinished(record))
+    return _finished(record)
+
+
+def _finished(record: RunRecord) -> dict[str, Any]:
+    return {"statusCode": 200, "discovered": record.databases, **_summary(record)}
 
 
 def _request(event: Any) -> RunRequest:

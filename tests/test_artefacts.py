@@ -16,10 +16,11 @@ from pydantic import TypeAdapter
 from discovery import artefacts
 from discovery.errors import ConfigurationError
 from discovery.model import DatabaseRecord
-from discovery.settings import ROOT, Settings
+from discovery.settings import ROOT, Settings, load_settings
 
 PROBE = b"print('a probe')\n"
 SETTINGS = Settings(
+    accounts=("444455556666",),
     home_region="eu-west-1",
     external_id="external-id-for-tests",
     script_bucket="scripts",
@@ -27,6 +28,9 @@ SETTINGS = Settings(
 )
 TABLES = ["schema/dynamodb-table.json", "schema/dynamodb-runs-table.json"]
 POLICIES = sorted(f"iam/{path.name}" for path in (ROOT / "iam").glob("*.json"))
+DEPLOYED = sorted(f"deploy/{path.name}" for path in (ROOT / "deploy").glob("*.json"))
+FUNCTION, QUEUE = "deploy/discovery-function.json", "deploy/unwritten-queue.json"
+STATE_MACHINE_POLICY = "deploy/state-machine-role-policy.json"
 VALUES = artefacts.values_of(
     SETTINGS,
     MANAGEMENT_ACCOUNT_ID="111122223333",
@@ -53,7 +57,7 @@ def as_list(value: Any) -> list[str]:
     return [value] if isinstance(value, str) else value
 
 
-@pytest.mark.parametrize("path", [*POLICIES, *TABLES, artefacts.DOCUMENT])
+@pytest.mark.parametrize("path", [*POLICIES, *TABLES, *DEPLOYED, artefacts.DOCUMENT])
 def test_every_placeholder_is_filled(path: str) -> None:
     """Rendering with all values leaves no placeholder behind."""
     assert not re.search(r"\$\{[A-Z]", artefacts.render_text(path, VALUES))
@@ -81,7 +85,7 @@ def test_there_are_the_five_policies_of_the_design() -> None:
     ]
 
 
-@pytest.mark.parametrize("path", POLICIES)
+@pytest.mark.parametrize("path", [*POLICIES, STATE_MACHINE_POLICY])
 def test_no_action_is_a_wildcard(path: str) -> None:
     """Each policy names every action it allows."""
     actions = [one for statement in statements(path) for one in as_list(statement["Action"])]
@@ -158,6 +162,52 @@ def test_tables_are_arguments_of_create_table(path: str) -> None:
         assert shape is not None
         report = ParamValidator().validate(arguments, shape)
         assert not report.has_errors(), report.generate_report()
+
+
+@pytest.mark.parametrize(
+    ("path", "service", "operation", "more"),
+    [
+        (FUNCTION, "lambda", "CreateFunction", {"Code": {"ZipFile": b"zip"}}),
+        (QUEUE, "sqs", "CreateQueue", {}),
+    ],
+)
+def test_function_and_queue_are_arguments_of_their_calls(
+    path: str, service: str, operation: str, more: dict[str, Any]
+) -> None:
+    """The SDK's own validator takes each."""
+    model = botocore.session.get_session().get_service_model(service)
+    shape = model.operation_model(operation).input_shape
+    assert shape is not None
+    report = ParamValidator().validate(artefacts.render(path, VALUES) | more, shape)
+    assert not report.has_errors(), report.generate_report()
+
+
+def test_what_is_deployed_fits_together() -> None:
+    """The function has settings that exist, its log group and its queue are those that its role may
+    write to, and the state machine's role may call it and read what it lists."""
+    function, queue = artefacts.render(FUNCTION, VALUES), artefacts.render(QUEUE, VALUES)
+    variables = function["Environment"]["Variables"]
+    assert set(variables) <= {field.alias for field in Settings.model_fields.values()}
+    runner = load_settings(variables)
+    assert runner.model_copy(update={"dead_letter_queue": None}) == SETTINGS.model_copy(
+        update={"regions": ("eu-west-1",)}
+    )
+    assert runner.dead_letter_queue is not None
+    assert runner.dead_letter_queue.endswith(f"/111122223333/{queue['QueueName']}")
+    allowed = {
+        one["Sid"]: one["Resource"]
+        for one in statements("iam/management-discovery-lambda-policy.json")
+        + statements(STATE_MACHINE_POLICY)
+    }
+    arn = "eu-west-1:111122223333"
+    assert allowed["WriteOwnLogs"] == (
+        f"arn:aws:logs:{arn}:log-group:/aws/lambda/{function['FunctionName']}:*"
+    )
+    assert allowed["KeepUnwrittenResults"] == f"arn:aws:sqs:{arn}:{queue['QueueName']}"
+    assert allowed["CallDiscovery"] == f"arn:aws:lambda:{arn}:function:{function['FunctionName']}"
+    assert allowed["ShareParts"] == allowed["ReadParts"] == "arn:aws:s3:::output/runs/*"
+    assert queue["Attributes"]["MessageRetentionPeriod"] == str(14 * 24 * 3600)
+    assert queue["Attributes"]["SqsManagedSseEnabled"] == "true"
 
 
 def example_record() -> dict[str, Any]:

@@ -28,7 +28,7 @@ _BLOCK = re.compile(r"(?:<!-- run(?:: exit (?P<exit>\d+))? -->\n)?```bash\n(?P<t
 _LINK = re.compile(r"\[[^\]]*\]\(([^)#\s]+)(#[^)]*)?\)")
 _MINUTES = 5
 _AWS_CLI_OWN = {"s3 sync", "configure set"}
-_AWS_CLI_OPTIONS = {"--region", "--query", "--output", "--cli-input-json"}
+_AWS_CLI_OPTIONS = {"--region", "--query", "--output", "--cli-input-json", "--zip-file"}
 
 
 @dataclass(frozen=True)

@@ -52,6 +52,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "scan",
         "plan",
         "runner",
+        "orchestrated",
         "doctor",
     ),
     ("jobs", "api", "server", "cli", "__main__"),

@@ -10,11 +10,14 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from discovery.aws.inventory import Inventory
 from discovery.aws.lease import Lease
@@ -25,6 +28,7 @@ from discovery.sandbox import Sandbox
 from discovery.settings import ROOT
 from tests.tables import empty_tables
 from tests.test_api import ACCOUNT, OTHER, failure, record
+from tests.test_docs import GUIDE, blocks
 
 
 def load(name: str) -> ModuleType:
@@ -33,6 +37,7 @@ def load(name: str) -> ModuleType:
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # as in Lambda: pydantic looks there for the types of a model
     spec.loader.exec_module(module)
     return module
 
@@ -475,21 +480,54 @@ def test_a_function_that_can_do_nothing_fails(
 # --- the deployment package -----------------------------------------------------------------------
 
 
-def test_the_package_needs_only_its_own_folder(tmp_path: Path) -> None:
-    """Both functions load from a package with the handler at its top and `discovery/` beside it,
-    without the dashboard, the command line and the sandbox, from any working directory."""
-    package, elsewhere = tmp_path / "package", tmp_path / "elsewhere"
+def package_commands() -> tuple[list[str], str]:
+    """The packages that the guide has pip install for the function, and its other commands."""
+    (block,) = (one.text for one in blocks(GUIDE) if "build/package" in one.text)
+    pip, *others = block.replace("\\\n", " ").splitlines()
+    assert pip.startswith("python -m pip install")
+    packages = pip.partition(":all:")[2].split()
+    return packages, "\n".join(line for line in others if not line.startswith(("aws ", " ")))
+
+
+def with_requirements(packages: list[str]) -> set[str]:
+    """`packages` and everything that they need."""
+    found: set[str] = set()
+    to_see = {canonicalize_name(name) for name in packages}
+    while to_see:
+        name = to_see.pop()
+        found.add(name)
+        needed = [Requirement(text) for text in metadata.requires(name) or ()]
+        wanted = (one for one in needed if not one.marker or one.marker.evaluate({"extra": ""}))
+        to_see |= {canonicalize_name(one.name) for one in wanted} - found
+    return found
+
+
+def test_the_guide_s_package_is_whole(tmp_path: Path) -> None:
+    """The function loads from the zip that the guide makes, from any working directory, and uses no
+    library but those that the guide installs; the API's function loads in its place, too."""
+    packages, commands = package_commands()
+    for folder in ("discovery", "iam", "schema", "ssm", "lambda"):
+        ignore = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=ignore)
+    (tmp_path / "build" / "package").mkdir(parents=True)
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    subprocess.run(
+        ["bash", "-euc", commands], cwd=tmp_path, check=True, env=os.environ | {"PATH": path}
+    )
+    package, elsewhere = tmp_path / "unzipped", tmp_path / "elsewhere"
     elsewhere.mkdir()
-    unneeded = shutil.ignore_patterns("view", "cli", "sandbox", "server.py", "__pycache__")
-    shutil.copytree(ROOT / "discovery", package / "discovery", ignore=unneeded)
-    for folder in ("lambda", "iam", "ssm", "schema"):
-        target = package if folder == "lambda" else package / folder
-        shutil.copytree(ROOT / folder, target, dirs_exist_ok=True)
+    shutil.unpack_archive(tmp_path / "build" / "discovery.zip", package)
+    assert not (package / "discovery" / "view").exists()
+    shutil.copy(ROOT / "lambda" / "api_handler.py", package)
     script = (
-        "import api_handler, discovery_handler\n"
+        "import sys, api_handler, discovery_handler\n"
+        "from importlib.metadata import packages_distributions\n"
         "from discovery import artefacts\n"
         "from discovery.settings import load_settings\n"
-        "print(artefacts.__file__, artefacts.document_hash(load_settings()))"
+        "print(artefacts.__file__, artefacts.document_hash(load_settings()))\n"
+        "names = {name.partition('.')[0] for name in sys.modules}\n"
+        "owners = packages_distributions()\n"
+        "print(*{one for name in names for one in owners.get(name, ())})"
     )
     done = subprocess.run(
         [sys.executable, "-c", script],
@@ -500,6 +538,9 @@ def test_the_package_needs_only_its_own_folder(tmp_path: Path) -> None:
         check=False,
     )
     assert done.stderr == ""
-    loaded, document_hash = done.stdout.split()
+    loaded, document_hash, *libraries = done.stdout.split()
     assert Path(loaded).is_relative_to(package)
     assert len(document_hash) == 64
+    not_needed = {"certifi", "setuptools"}  # botocore tries the one, Python's start the other
+    used = {canonicalize_name(name) for name in libraries} - not_needed
+    assert {"boto3", "pydantic"} <= used <= with_requirements(packages)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 from uuid import uuid4
@@ -12,9 +13,10 @@ from uuid import uuid4
 import pytest
 
 from discovery.aws.inventory import Inventory
-from discovery.aws.lease import Lease
+from discovery.aws.lease import Lease, run_held_by
 from discovery.aws.runs import RunStore
 from discovery.aws.session import Aws
+from discovery.aws.shared_run import SharedRun
 from discovery.aws.store import HostWriter
 from discovery.errors import (
     AwsError,
@@ -375,3 +377,88 @@ def test_conflicts_are_waited_for(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> 
     writer.write(a_result(LATER))
     assert len(pauses) == 2 and pauses[1] > pauses[0] / 2 and len(set(tokens)) == 1
     assert len(list(Inventory(aws).all_records())) == 1
+
+
+# --- a run that several processes share -----------------------------------------------------------
+
+
+def test_what_processes_did_side_by_side_adds_up(aws: Aws) -> None:
+    """Each adds its own figures to the run's record at the same time; none is lost, kinds of
+    changes and calls that the record did not have among them."""
+    runs = RunStore(aws)
+    runs.create_run(a_run())
+    done = replace(
+        a_run(),
+        hosts_scanned=2,
+        databases=3,
+        changes={"appeared": 2},
+        api_calls={"ssm:SendCommand": 1, "ec2:DescribeInstances": 4},
+        answer_seconds=4.25,
+    )
+    with ThreadPoolExecutor(8) as pool:
+        asked = list(pool.map(lambda _: SharedRun(aws, LATER).add(done, NOW), range(20)))
+    assert asked == [False] * 20
+    run = runs.run(LATER)
+    assert run == replace(
+        a_run(),
+        hosts_scanned=40,
+        databases=60,
+        changes={"appeared": 40},
+        api_calls={"ssm:SendCommand": 3 + 20, "ec2:DescribeInstances": 80},
+        answer_seconds=4.25,
+    )
+    runs.request_cancel(LATER)
+    assert SharedRun(aws, LATER).add(a_run(), NOW)
+
+
+def test_nothing_is_added_to_a_run_that_has_ended(aws: Aws) -> None:
+    """A process that outlived its run is told so."""
+    runs = RunStore(aws)
+    ended = replace(a_run(), status=RunStatus.SUCCEEDED)
+    runs.create_run(ended)
+    with pytest.raises(LeaseLostError, match=LATER):
+        SharedRun(aws, LATER).add(replace(a_run(), hosts_scanned=1), NOW)
+    assert runs.run(LATER) == ended
+
+
+def test_the_changes_of_a_run_are_counted_by_kind(aws: Aws) -> None:
+    """Those of another run are not among them."""
+    writer = HostWriter(aws)
+    writer.write(a_result(LATER, databases=3))
+    writer.write(a_result(EARLIER, databases=1))
+    assert SharedRun(aws, LATER).change_kinds() == {"appeared": 3}
+
+
+def test_a_scope_of_a_run_is_found_and_its_unreached_hosts_forgotten(aws: Aws) -> None:
+    """Only the hosts that the run did not get to leave its list, and only those of the scope."""
+    runs = RunStore(aws)
+    scope = Scope("111111111111", "eu-west-1")
+    record = ScopeRecord(LATER, scope.account_id, scope.region, ScopeStatus.PARTIAL, commands=2)
+    runs.put_scope(record, newest=False)
+    assert runs.scope(LATER, scope) == record
+    assert runs.scope(EARLIER, scope) is None
+    hosts = [
+        HostRecord(scope.account_id, region, instance, coverage, LATER, NOW)
+        for instance, region, coverage in (
+            ("i-0aaaaaaa", "eu-west-1", Coverage.NOT_REACHED),
+            ("i-0bbbbbbb", "eu-west-1", Coverage.STOPPED),
+            ("i-0ccccccc", "eu-west-2", Coverage.NOT_REACHED),
+        )
+    ]
+    for host in hosts:
+        runs.put_unscanned(host, keep_coverage=True)
+    runs.forget_unreached(LATER, scope)
+    assert runs.unscanned_hosts(LATER) == hosts[1:]
+
+
+def test_a_lease_is_found_by_its_holder(aws: Aws) -> None:
+    """A process that knows only who holds it finds the run, and holds it for as long as it says."""
+    lease = Lease(aws, LATER, "an execution", 600)
+    lease.acquire()
+    assert run_held_by(aws, "an execution") == LATER
+    assert run_held_by(aws, "another") is None
+    lease.renew()
+    item = aws.table(aws.settings.runs_table).get_item(Key={"pk": "LEASE", "sk": "LEASE"})["Item"]
+    assert 590 < float(item["expires_ms"]) / 1000 - time.time() <= 600
+    lease.release()
+    assert run_held_by(aws, "an execution") is None

@@ -15,18 +15,20 @@ _KEY = {"pk": "LEASE", "sk": "LEASE"}
 
 
 class Lease:
-    """Held from `acquire` to `release`; must be renewed within `settings.lease_seconds`."""
+    """Held from `acquire` to `release`; must be renewed within `seconds`, by default
+    `settings.lease_seconds`. Any process may renew or release it that knows the run's id."""
 
     def __init__(
         self,
         aws: Aws,
         run_id: str,
         holder: str,
+        seconds: int | None = None,
         *,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._table = aws.table(aws.settings.runs_table)
-        self._seconds = aws.settings.lease_seconds
+        self._seconds = seconds or aws.settings.lease_seconds
         self._run_id = run_id
         self._holder = holder
         self._now = now
@@ -60,7 +62,7 @@ class Lease:
                 ) from error
 
     def renew(self) -> None:
-        """Hold it for another `lease_seconds`. Raises LeaseLostError when it is another run's."""
+        """Hold it for another `seconds`. Raises LeaseLostError when it is another run's."""
         until = self._now() + timedelta(seconds=self._seconds)
         with aws_errors():
             try:
@@ -93,6 +95,15 @@ class Lease:
             except ClientError as error:
                 if not _condition_failed(error):
                     raise
+
+
+def run_held_by(aws: Aws, holder: str) -> str | None:
+    """The id of the run for which `holder` has the lease, lapsed or not. Raises AwsError."""
+    with aws_errors():
+        answer = aws.table(aws.settings.runs_table).get_item(Key=_KEY, ConsistentRead=True)
+    held = answer.get("Item", {})
+    run_id: str | None = held["run_id"] if held.get("holder") == holder else None
+    return run_id
 
 
 def _milliseconds(time: datetime) -> int:

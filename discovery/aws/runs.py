@@ -32,6 +32,7 @@ from discovery.aws.session import Aws
 from discovery.errors import LeaseLostError, NotFoundError
 from discovery.model import (
     Change,
+    Coverage,
     HostRecord,
     OutstandingCommand,
     RunRecord,
@@ -87,7 +88,7 @@ class RunStore:
     def run(self, run_id: str) -> RunRecord | None:
         """One run, or None when there is no such run."""
         with aws_errors():
-            answer = self._table.get_item(Key=_run_key(run_id), ConsistentRead=True)
+            answer = self._table.get_item(Key=run_key(run_id), ConsistentRead=True)
         item = answer.get("Item")
         return self._decode(_RUN, item) if item and not is_expired(item) else None
 
@@ -100,7 +101,7 @@ class RunStore:
 
     def create_run(self, run: RunRecord) -> None:
         """Store a run that begins."""
-        self._put(to_item(_RUN, run) | _run_key(run.run_id) | self._expiry(run.run_id))
+        self._put(to_item(_RUN, run) | run_key(run.run_id) | self._expiry(run.run_id))
 
     def save_progress(self, run: RunRecord) -> bool:
         """Store how far `run` is; whether somebody has asked for its cancellation meanwhile.
@@ -123,7 +124,7 @@ class RunStore:
         expected = {":running": RunStatus.RUNNING.value} if condition else {}
         with aws_errors(), _conditions():
             answer: dict[str, Any] = self._table.update_item(
-                Key=_run_key(run.run_id),
+                Key=run_key(run.run_id),
                 UpdateExpression="SET " + ", ".join(f"#{name} = :{name}" for name in values),
                 ExpressionAttributeNames={f"#{name}": name for name in values},
                 ExpressionAttributeValues={f":{name}": value for name, value in values.items()}
@@ -141,7 +142,7 @@ class RunStore:
         try:
             with aws_errors(), _conditions():
                 self._table.update_item(
-                    Key=_run_key(run_id),
+                    Key=run_key(run_id),
                     UpdateExpression="SET cancel_requested = :yes",
                     ConditionExpression="attribute_exists(pk)",
                     ExpressionAttributeValues={":yes": True},
@@ -181,6 +182,13 @@ class RunStore:
                 ExpressionAttributeValues={":run": scope.run_id},
             )
 
+    def scope(self, run_id: str, scope: Scope) -> ScopeRecord | None:
+        """One scope of one run, or None when the run has no word on it yet."""
+        key = {"pk": f"RUN#{run_id}", "sk": f"SCOPE#{scope.account_id}#{scope.region}"}
+        with aws_errors():
+            answer = self._table.get_item(Key=key, ConsistentRead=True)
+        return self._decode(_SCOPE, answer["Item"]) if "Item" in answer else None
+
     def scopes(self, run_id: str) -> list[ScopeRecord]:
         """The scopes of one run, by account and region."""
         return list(self._query(_SCOPE, f"RUN#{run_id}", "SCOPE#"))
@@ -210,6 +218,13 @@ class RunStore:
         item = unscanned_item(host, self._days)
         with aws_errors():
             self._table.delete_item(Key={"pk": item["pk"], "sk": item["sk"]})
+
+    def forget_unreached(self, run_id: str, scope: Scope) -> None:
+        """Take the hosts that the run did not get to off its list: it goes on with them."""
+        prefix = f"HOST#{scope.account_id}#{scope.region}#"
+        for host in self._query(_HOST, f"RUN#{run_id}", prefix):
+            if host.coverage is Coverage.NOT_REACHED:
+                self.clear_unscanned(host)
 
     # --- changes ---
 
@@ -244,9 +259,10 @@ class RunStore:
         with aws_errors():
             self._table.delete_item(Key=_outstanding_key(command))
 
-    def outstanding(self, run_id: str) -> list[OutstandingCommand]:
-        """The commands that `run_id` left in flight, by account and region."""
-        return list(self._query(_OUTSTANDING, f"RUN#{run_id}", "OUTSTANDING#"))
+    def outstanding(self, run_id: str, scope: Scope | None = None) -> list[OutstandingCommand]:
+        """The commands that `run_id` left in flight, in `scope` or by account and region."""
+        place = f"{scope.account_id}#{scope.region}#" if scope else ""
+        return list(self._query(_OUTSTANDING, f"RUN#{run_id}", f"OUTSTANDING#{place}"))
 
     # --- the table ---
 
@@ -299,7 +315,8 @@ def _conditions() -> Iterator[None]:
         raise _ConditionError from error
 
 
-def _run_key(run_id: str) -> dict[str, str]:
+def run_key(run_id: str) -> dict[str, str]:
+    """Where a run's record is."""
     return {"pk": _RUNS, "sk": run_id}
 
 

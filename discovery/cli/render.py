@@ -32,8 +32,8 @@ from discovery.settings import ORGANIZATION, ROOT, Settings, load_settings
 def render(management_account: str, output: Path, spokes: tuple[str, ...]) -> None:
     """Write the deployable files, filled in.
 
-    They are iam/, schema/, the SSM document and the probe. The names in them come from the
-    settings: set at least DISCOVERY_EXTERNAL_ID, DISCOVERY_SCRIPT_BUCKET and
+    They are iam/, schema/, deploy/, the SSM document and the probe. The names in them come from
+    the settings: set at least DISCOVERY_EXTERNAL_ID, DISCOVERY_SCRIPT_BUCKET and
     DISCOVERY_OUTPUT_BUCKET. EXECUTION_GUIDE.md says what to do with each file.
 
     \b
@@ -69,5 +69,8 @@ def _files(
         for part, content in artefacts.render(f"schema/{table}.json", values).items():
             suffix = "" if part == "Table" else f".{part}"
             yield f"schema/{table}{suffix}.json", json.dumps(content, indent=2)
+    of_function = values | {"SPOKE_ACCOUNTS": ",".join(settings.accounts or accounts)}
+    for name in sorted(path.name for path in (ROOT / "deploy").glob("*.json")):
+        yield f"deploy/{name}", artefacts.render_text(f"deploy/{name}", of_function)
     yield artefacts.DOCUMENT, artefacts.document_text(settings)
     yield artefacts.probe_key(), artefacts.probe_source().decode()
