@@ -119,7 +119,9 @@ def test_changes_are_filtered_downloaded_and_lead_to_their_database(
         (one.instance_id, one.db_id, one.kind.value) for one in wanted
     }
 
-    page.locator("[data-testid=stDataFrame] canvas").first.click(position={"x": 15, "y": 48})
+    page.locator("[data-testid=stDataFrame] canvas").first.click(
+        position={"x": 15, "y": 48}, force=True
+    )
     drawer = page.get_by_role("dialog")
     expect(drawer.get_by_text("PostgreSQL").first).to_be_visible()
     expect(drawer.get_by_role("heading", name="Changes")).to_be_visible()
@@ -154,7 +156,9 @@ def test_coverage_and_the_run_name_the_accounts_left_out(page: Page, server: str
         page.get_by_text("1 account of the organisation skipped: 1 suspended (980000000001).")
     ).to_be_visible()
     open_page(page, f"{server}/rescan", "Rescan")
-    page.locator("[data-testid=stDataFrame] canvas").first.click(position={"x": 15, "y": 48})
+    page.locator("[data-testid=stDataFrame] canvas").first.click(
+        position={"x": 15, "y": 48}, force=True
+    )
     expect(page.get_by_role("dialog").get_by_text("1 suspended")).to_be_visible()
 
 
