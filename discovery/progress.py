@@ -28,11 +28,10 @@ COUNTS = (
     "databases",
     "batches",
     "kept",
-    "retries",
-    "read_units",
-    "write_units",
 )
-"""The figures of a run that only grow, as its record names them."""
+"""What a run found, in figures that only grow, as its record names them."""
+COSTS = ("retries", "read_units", "write_units")
+"""What it took, likewise."""
 KINDS = ("changes", "not_scanned", "api_calls", "throttled_calls")
 """Those that are counted by kind."""
 
@@ -125,7 +124,8 @@ def with_unreached(run: RunRecord) -> RunRecord:
 def since(run: RunRecord, earlier: RunRecord) -> RunRecord:
     """`run` with what its figures have grown by since `earlier`."""
     grown: dict[str, Any] = {
-        name: (getattr(run, name) or 0) - (getattr(earlier, name) or 0) for name in COUNTS
+        name: (getattr(run, name) or 0) - (getattr(earlier, name) or 0)
+        for name in (*COUNTS, *COSTS)
     }
     for name in KINDS:
         grown[name] = _less(getattr(run, name), getattr(earlier, name))

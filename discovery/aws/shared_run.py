@@ -17,7 +17,7 @@ from discovery.aws.runs import run_key
 from discovery.aws.session import Aws
 from discovery.errors import ConfigurationError, LeaseLostError
 from discovery.model import RunPart, RunRecord, RunStatus
-from discovery.progress import COUNTS, KINDS
+from discovery.progress import COSTS, COUNTS, KINDS
 
 _PARTS = TypeAdapter(tuple[RunPart, ...])
 
@@ -66,7 +66,7 @@ class SharedRun:
         update = _Update(now)
         if done.answer_seconds is not None:
             update.set("answer_seconds", _decimal(done.answer_seconds))
-        for name in COUNTS:
+        for name in (*COUNTS, *COSTS):
             update.add(name, getattr(done, name))
         for name in KINDS:
             for kind, count in getattr(done, name).items():
