@@ -27,8 +27,9 @@ _OF_THE_ITEM = frozenset({"ValidationException", "TransactionCanceledException"}
 """Codes of a refusal that says something of what was written, nothing of DynamoDB."""
 _PASSING = frozenset({FailureKind.AWS_UNAVAILABLE, FailureKind.THROTTLED})
 _REST = 5.0
-"""Rest for so many times as long as the failed try took ..."""
+"""Rest for so many times as long as the failed try took, unless it was quick."""
 _LONGEST_REST_SECONDS = 300.0
+_QUICK_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +117,9 @@ class Ledger:
                 now = self._clock.monotonic()
                 with self._lock:
                     self._last = error
-                    self._rests_until = now + min((now - begun) * _REST, _LONGEST_REST_SECONDS)
+                    if now - begun > _QUICK_SECONDS:
+                        rest = min((now - begun) * _REST, _LONGEST_REST_SECONDS)
+                        self._rests_until = now + rest
             raise
         with self._lock:
             self._last = None
