@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from discovery.cli.scan import exit_code
 from discovery.entries import HostLook, ScopeEnd
 from discovery.model import Coverage, DatabaseStatus, RunRecord, RunStatus
-from tests.world import Outage, Run, World
+from tests.world import CLEAN, Outage, Run, World
 
 HOSTS = 20
 FOREVER = 10_000
@@ -145,3 +147,33 @@ def test_a_deleted_table_is_filled_by_replay(world: World) -> None:
     }
     assert looked
     assert looked >= {key[0] for key in live(world)}
+
+
+def test_commands_in_flight_at_the_deadline_are_kept(world: World) -> None:
+    """Commands that could not be put on record are, after the replay, and the next run collects
+    their answers instead of sending again."""
+    slow = replace(CLEAN, median_seconds=20.0, spread=0.1)
+    outages = (Outage(3, FOREVER, UNAVAILABLE, of="PutItem"),)
+    record = world.run(Run(limits=slow, deadline=8.0, outages=outages))
+    assert record and record.cut_short
+    sent = dict(world.sent)
+    world.replay()
+    left = world.runs.outstanding(record.run_id)
+    assert {id_ for command in left for id_ in command.instance_ids} == set(world.instances())
+    world.clock.sleep(60)
+    assert world.run(Run())
+    assert dict(world.sent) == sent
+    assert {one.run_id for one in world.records().values()} != {record.run_id}
+
+
+def test_what_was_kept_does_not_return_what_a_newer_run_missed(world: World) -> None:
+    """A database that was seen, could not be stored, and was removed before the next run looked is
+    not there after the replay."""
+    instance = world.instances()[0]
+    world.give(instance, {"mysql-3306": "8.0.35", "mysql-3307": "8.0.35"})
+    run(world, Outage(1, FOREVER, UNAVAILABLE, of="TransactWriteItems"))
+    world.give(instance, {"mysql-3306": "8.0.35"})
+    world.clock.sleep(100)
+    assert world.run(Run())
+    world.replay()
+    assert live(world) == world.truth()

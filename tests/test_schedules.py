@@ -21,7 +21,7 @@ from discovery.entries import HostLook, InFlight, NotScanned
 from discovery.model import Coverage, DatabaseRecord, DatabaseStatus, RunStatus
 from tests.world import Ended, Outage, Run, World
 
-SCHEDULES = int(os.environ.get("SCHEDULES", "250"))
+SCHEDULES = int(os.environ.get("SCHEDULES", "300"))
 HOSTS = 12
 _PATIENCE = timedelta(seconds=180)
 

@@ -107,7 +107,7 @@ class World(SimulatedAws):
         """Commands that were put on record, or kept for it: the process may have died before."""
         self._process: _Process | None = None
         for instance in self.instances():
-            self._set(instance, {"mysql-3306": "8.0.35"})
+            self.give(instance, {"mysql-3306": "8.0.35"})
 
     # --- hosts ---
 
@@ -130,7 +130,7 @@ class World(SimulatedAws):
                 ids.remove(self.chance.choice(ids))
             if self.chance.random() < 0.3:
                 ids.append(f"i-{len(self.history):012x}")
-                self._set(ids[-1], {"mysql-3306": "8.0.35"})
+                self.give(ids[-1], {"mysql-3306": "8.0.35"})
         for instance in self.instances():
             has = dict(self.history[instance][-1][1])
             what = self.chance.random()
@@ -140,9 +140,10 @@ class World(SimulatedAws):
                 has[f"mysql-{self.chance.randrange(3306, 3309)}"] = "8.0.35"
             elif what < 0.5:
                 has |= dict.fromkeys(has, "8.4.2")
-            self._set(instance, has)
+            self.give(instance, has)
 
-    def _set(self, instance: str, databases: dict[str, str]) -> None:
+    def give(self, instance: str, databases: dict[str, str]) -> None:
+        """From now on the host has these databases, and no others."""
         self.history[instance].append((self.clock.now(), databases))
         self.reports[instance] = _report(databases)
 
