@@ -189,7 +189,7 @@ def _assert_nothing_in_flight_is_lost(world: World) -> None:
         died = run_id not in {ended.record.run_id for ended in world.ended}
         if (died and command_id not in world.recorded) or (run and run.cancel_requested):
             continue
-        for instance, answer in world.commands[command_id].items():
+        for instance, answer in world.commands.get(command_id, {}).items():
             if world.clock.now() - answer.sent > _PATIENCE:
                 continue
             stored = covered.get(instance)
