@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from types import SimpleNamespace
 from typing import Any, Protocol, TypeVar
@@ -113,9 +113,11 @@ class Table:
                 more.get("ExpressionAttributeNames", {}),
                 more["ExpressionAttributeValues"],
             )
-            settings = _assignments(more["UpdateExpression"])
+            settings, removed = _update(more["UpdateExpression"])
             new = {names.get(name, name): values[value] for name, value in settings}
             item = {**Key, **self._item(Key), **new}
+            for name in removed:
+                item.pop(names.get(name, name), None)
             self.put(item)
             return {"Attributes": item}
 
@@ -198,12 +200,14 @@ def _test(clause: str, names: Mapping[str, str]) -> Test:
 
 
 @cache
-def _assignments(expression: str) -> Iterable[tuple[str, str]]:
-    """`SET a = :a, #b = :b` -> its pairs."""
-    verb, _, pairs = expression.partition(" ")
-    if verb != "SET":
+def _update(expression: str) -> tuple[Sequence[tuple[str, str]], Sequence[str]]:
+    """`SET a = :a, #b = :b REMOVE c` -> what is set to what, and what is removed."""
+    form = re.fullmatch(r"SET (.+?)(?: REMOVE (.+))?", expression)
+    if form is None:
         raise NotImplementedError(expression)
-    return [(name, value) for name, _, value in (one.partition(" = ") for one in pairs.split(", "))]
+    pairs = [one.partition(" = ") for one in form[1].split(", ")]
+    removed = form[2].split(", ") if form[2] else []
+    return [(name, value) for name, _, value in pairs], removed
 
 
 def failure(code: str, operation: str, status: int = 400, **more: Any) -> ClientError:

@@ -29,8 +29,9 @@ _LOOKS_AT_ONCE = 25
 """Hosts whose results are written together: with a database or two each, one transaction."""
 _PASSING = frozenset({FailureKind.AWS_UNAVAILABLE, FailureKind.THROTTLED})
 _REST = 5.0
-"""Rest for so many times as long as the failed try took ..."""
+"""Rest for so many times as long as the failed try took, unless it was quick."""
 _LONGEST_REST_SECONDS = 300.0
+_QUICK_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +141,9 @@ class Ledger:
                 now = self._clock.monotonic()
                 with self._lock:
                     self._last = error
-                    self._rests_until = now + min((now - begun) * _REST, _LONGEST_REST_SECONDS)
+                    if now - begun > _QUICK_SECONDS:
+                        rest = min((now - begun) * _REST, _LONGEST_REST_SECONDS)
+                        self._rests_until = now + rest
             raise
         with self._lock:
             self._last = None

@@ -8,6 +8,7 @@ from typing import Any
 
 from discovery.aws.session import Aws
 from discovery.aws.store import HostResult
+from discovery.entries import HostLook
 from discovery.errors import FailureKind
 from discovery.model import (
     Change,
@@ -16,7 +17,12 @@ from discovery.model import (
     DatabaseRecord,
     DatabaseStatus,
     DiscoveryStatus,
+    Failure,
+    Host,
+    HostFacts,
     HostRecord,
+    HostReport,
+    ReportedDatabase,
 )
 from discovery.reconcile import HostChanges
 
@@ -85,6 +91,17 @@ def a_result(run_id: str, *, failed: bool = False, databases: int = 1) -> HostRe
         for record in records
     )
     return HostResult(run_id, HostChanges(records, (), changes), host)
+
+
+def a_look(run_id: str, *, failed: bool = False) -> HostLook:
+    """What a run saw of one host: a MySQL, or a failure."""
+    coverage = a_result(run_id, failed=failed).host
+    host = Host(coverage.account_id, coverage.region, coverage.instance_id, Coverage.PENDING)
+    mysql = ReportedDatabase("mysql-3306", "mysql", DatabaseStatus.RUNNING, version="8.0.35")
+    result: HostReport | Failure = HostReport(HostFacts(hostname="h"), (mysql,), (), 5)
+    if failed:
+        result = Failure(FailureKind.TIMED_OUT, "no answer")
+    return HostLook(host, result, NOW, coverage)
 
 
 def dump(aws: Aws) -> list[dict[str, Any]]:

@@ -11,6 +11,7 @@ from discovery.aws.expiry import expires_with_run, is_expired
 from discovery.aws.inventory import Inventory
 from discovery.aws.runs import RunStore
 from discovery.aws.session import Aws
+from discovery.aws.store import HostWriter
 from discovery.errors import ConfigurationError
 from discovery.model import (
     Change,
@@ -42,13 +43,15 @@ def kept_a_day(sandbox: Sandbox, settings: Settings) -> Aws:
     return Aws(settings.model_copy(update={"history_days": 1}))
 
 
-def a_run(store: RunStore, age: timedelta) -> str:
+def a_run(aws: Aws, age: timedelta) -> str:
     """Store one of everything that belongs to a run that began so long ago; its id."""
     began = datetime.now(UTC) - age
     run_id = f"{began:%Y%m%dT%H%M%S}.000Z-4f1c2a"
+    store = RunStore(aws)
     store.create_run(RunRecord(run_id, RunStatus.PARTIAL, began, began, "host:1", "cli"))
     store.put_scope(ScopeRecord(run_id, ACCOUNT, REGION, ScopeStatus.PARTIAL), newest=True)
-    store.put_unscanned(HostRecord(ACCOUNT, REGION, INSTANCE, Coverage.FAILED, run_id, began))
+    missed = HostRecord(ACCOUNT, REGION, INSTANCE, Coverage.FAILED, run_id, began)
+    HostWriter(aws).write_coverage([missed])
     where = (ACCOUNT, REGION, INSTANCE, "mysql-3306", "mysql")
     store.put_change(Change(run_id, began, ChangeKind.APPEARED, *where, None, "8.0.35"))
     store.put_outstanding(
@@ -76,16 +79,16 @@ def test_what_is_past_its_time_is_not_shown(kept_a_day: Aws) -> None:
     """DynamoDB removes within days: meanwhile an expired run, its failures, its changes and their
     history are gone for every reader, all at once; one of yesterday's is whole."""
     store = RunStore(kept_a_day)
-    old = a_run(store, timedelta(days=1, seconds=5))
+    old = a_run(kept_a_day, timedelta(days=1, seconds=5))
     assert seen(store, old) == []
-    young = a_run(store, timedelta(hours=23))
+    young = a_run(kept_a_day, timedelta(hours=23))
     assert len(seen(store, young)) == 8
 
 
 def test_the_newest_state_of_a_scope_and_a_host_never_expires(kept_a_day: Aws) -> None:
     """What the coverage page shows outlives the run that found it."""
     store = RunStore(kept_a_day)
-    old = a_run(store, timedelta(days=30))
+    old = a_run(kept_a_day, timedelta(days=30))
     assert [scope.run_id for scope in store.latest_scopes()] == [old]
     assert [host.run_id for host in store.host_records([ACCOUNT])] == [old]
     assert set(store.scope_hosts(Scope(ACCOUNT, REGION))) == {INSTANCE}

@@ -1,5 +1,8 @@
 """`kill -9` of a real scan, at moments nobody chose, against a durable DynamoDB: the table is whole
-at each of them, the lease lapses, and the next scan brings everything to the truth."""
+at each of them, the lease lapses, and `--resume` completes the run without asking a host twice.
+
+`KILLS=20 pytest tests/test_kill.py` kills so often.
+"""
 
 from __future__ import annotations
 
@@ -53,9 +56,12 @@ def world(
         yield {**os.environ, **exports}, Aws(settings)
 
 
-def test_a_killed_scan_leaves_a_whole_table(world: tuple[Mapping[str, str], Aws]) -> None:
+def test_a_killed_scan_leaves_a_whole_table(
+    sandbox: Sandbox, world: tuple[Mapping[str, str], Aws]
+) -> None:
     """After every kill each record is valid, none known before is lost or falsely gone, no host is
-    half written; a scan that is let finish finds all, and changes nothing found before it."""
+    half written. Once the lease has lapsed, `scan --resume` finds all; it collects what was in
+    flight at the kill and sends no command to those hosts again."""
     environment, aws = world
     chance = random.Random(SEED)  # noqa: S311
     _log.warning("KILL_SEED=%s", SEED)  # pytest shows it when the test fails
@@ -72,20 +78,57 @@ def test_a_killed_scan_leaves_a_whole_table(world: tuple[Mapping[str, str], Aws]
         assert before.keys() <= after.keys() <= truth.keys()
         assert [key for key in after if after[key].status is DatabaseStatus.GONE] == []
         _assert_no_half_host(aws)
-        if killed:
-            _forget_half(aws, truth, chance)
+        if not killed:
+            continue
+        left = RunStore(aws).recent_runs(1)[0]
+        if left.status is RunStatus.RUNNING:
+            _resume(sandbox, environment, aws, left.run_id)
+            assert _databases(aws).keys() == truth.keys()
+            _assert_no_half_host(aws)
+        _forget_half(aws, truth, chance)
     _wait_for_lease()
     _finish(_start(environment))
     assert _databases(aws).keys() == truth.keys()
     _assert_no_half_host(aws)
-    statuses = [run.status for run in RunStore(aws).recent_runs(KILLS + 2)]
+    statuses = [run.status for run in RunStore(aws).recent_runs(2 * KILLS + 2)]
     assert RunStatus.RUNNING not in statuses
     assert RunStatus.ABANDONED in statuses
 
 
-def _start(environment: Mapping[str, str]) -> subprocess.Popen[str]:
+def _resume(sandbox: Sandbox, environment: Mapping[str, str], aws: Aws, run_id: str) -> None:
+    """Complete a killed run; the hosts that it left in flight are not sent to again."""
+    failed = {
+        host.instance_id
+        for host in RunStore(aws).host_records([ACCOUNT])
+        if host.coverage is Coverage.FAILED
+    }
+    outstanding = RunStore(aws).outstanding(run_id)
+    in_flight = {id_ for command in outstanding for id_ in command.instance_ids} - failed
+    before = _commands(sandbox)
+    _wait_for_lease()
+    _finish(_start(environment, "--resume", run_id))
+    sent = [id_ for name, ids in _commands(sandbox).items() if name not in before for id_ in ids]
+    assert in_flight.isdisjoint(sent)
+    assert len(sent) == len(set(sent))
+    stored = RunStore(aws).run(run_id)
+    assert stored and stored.status is RunStatus.ABANDONED
+    assert RunStore(aws).outstanding(run_id) == []
+    _log.warning("resumed %s: %d in flight, %d sent", run_id, len(in_flight), len(sent))
+
+
+def _commands(sandbox: Sandbox) -> dict[str, list[str]]:
+    """Every command that the account's hosts were ever sent, and its hosts."""
+    return {
+        command["CommandId"]: command["InstanceIds"]
+        for region in sandbox.estate.regions
+        for page in sandbox.client("ssm", ACCOUNT, region).get_paginator("list_commands").paginate()
+        for command in page["Commands"]
+    }
+
+
+def _start(environment: Mapping[str, str], *options: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "discovery", "scan", "--account", ACCOUNT],
+        [sys.executable, "-m", "discovery", "scan", *(options or ("--account", ACCOUNT))],
         cwd=ROOT,
         env=environment,
         stdout=subprocess.PIPE,

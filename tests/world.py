@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -38,13 +38,23 @@ class CrashError(BaseException):
 
 @dataclass(frozen=True)
 class Outage:
-    """DynamoDB fails from one of a process's calls on, for so many calls; `after` it has written
-    all the same, and only its answer is lost."""
+    """DynamoDB fails from one of a process's calls on, for so many calls, each after `seconds`;
+    with `after` it has written all the same, and only its answer is lost. `of`: only calls of this
+    operation count."""
 
     first: int
     calls: int
     error: str
     after: bool = False
+    seconds: float = 0.0
+    of: str | None = None
+
+    def covers(self, calls: Mapping[str, int], operation: str) -> bool:
+        """Whether the newest of `calls`, by operation, fails."""
+        if self.of not in (None, operation):
+            return False
+        at = calls[self.of] if self.of else sum(calls.values())
+        return 0 <= at - self.first < self.calls
 
 
 @dataclass(frozen=True)
@@ -54,6 +64,8 @@ class Run:
     limits: Limits = CLEAN
     deadline: float | None = None
     resume: bool = False
+    mute: bool = False
+    """Its signs of life do not arrive: it does not learn that another run has taken over."""
     crash: int | None = None
     cancel: int | None = None
     outages: tuple[Outage, ...] = ()
@@ -89,11 +101,13 @@ class World(SimulatedAws):
         self.ended: list[Ended] = []
         self.sent_by: dict[str, str] = {}
         """Command -> the run that sent it."""
+        self.newest: dict[tuple[str, str], str] = {}
+        """The newest run that is known to have written an item, by its keys."""
         self.recorded: set[str] = set()
         """Commands that were put on record, or kept for it: the process may have died before."""
         self._process: _Process | None = None
         for instance in self.instances():
-            self._set(instance, {"mysql-3306": "8.0.35"})
+            self.give(instance, {"mysql-3306": "8.0.35"})
 
     # --- hosts ---
 
@@ -116,7 +130,7 @@ class World(SimulatedAws):
                 ids.remove(self.chance.choice(ids))
             if self.chance.random() < 0.3:
                 ids.append(f"i-{len(self.history):012x}")
-                self._set(ids[-1], {"mysql-3306": "8.0.35"})
+                self.give(ids[-1], {"mysql-3306": "8.0.35"})
         for instance in self.instances():
             has = dict(self.history[instance][-1][1])
             what = self.chance.random()
@@ -126,9 +140,10 @@ class World(SimulatedAws):
                 has[f"mysql-{self.chance.randrange(3306, 3309)}"] = "8.0.35"
             elif what < 0.5:
                 has |= dict.fromkeys(has, "8.4.2")
-            self._set(instance, has)
+            self.give(instance, has)
 
-    def _set(self, instance: str, databases: dict[str, str]) -> None:
+    def give(self, instance: str, databases: dict[str, str]) -> None:
+        """From now on the host has these databases, and no others."""
         self.history[instance].append((self.clock.now(), databases))
         self.reports[instance] = _report(databases)
 
@@ -160,8 +175,26 @@ class World(SimulatedAws):
             return None
         finally:
             self.limits = before
+            self._note_newest()
         self.ended.append(Ended(record, frozenset(listed), resume))
         return record
+
+    def _note_newest(self) -> None:
+        for key, run_id in self.writers().items():
+            self.newest[key] = max(run_id, self.newest.get(key, ""))
+
+    def writers(self) -> dict[tuple[str, str], str]:
+        """The run that wrote each item which several runs write, by the item's keys."""
+        results = self.table(self.settings.results_table).items
+        runs = self.table(self.settings.runs_table).items
+        shared = {
+            name: items for name, items in runs.items() if name.startswith(("HOSTS", "SCOPE"))
+        }
+        return {
+            (partition, sort): item["run_id"]
+            for partition, items in (*results.items(), *shared.items())
+            for sort, item in items.items()
+        }
 
     def _newest_run(self) -> str | None:
         with self._in_process(Run()):
@@ -259,7 +292,8 @@ class _Process:
     def __init__(self, world: World, step: Run) -> None:
         self._world = world
         self._step = step
-        self._calls = self._writes = 0
+        self._calls: Counter[str] = Counter()
+        self._writes = 0
         self._dead = False
         self.run_id: str | None = None
 
@@ -270,12 +304,14 @@ class _Process:
             self._before_write()
         if operation in ("SendMessage", "DeleteMessage"):
             return apply()
-        self._calls += 1
-        outage = next(
-            (one for one in self._step.outages if 0 <= self._calls - one.first < one.calls), None
-        )
+        self._calls[operation] += 1
+        if operation == "UpdateItem" and self._step.mute:
+            raise failure("ThrottlingException", operation)
+        outages = (one for one in self._step.outages if one.covers(self._calls, operation))
+        outage = next(outages, None)
         if outage is None:
             return apply()
+        self._world.clock.sleep(outage.seconds)
         if outage.after:
             apply()
         if outage.error == "reset":

@@ -122,11 +122,14 @@ class RunStore:
         values = to_item(_RUN, run)
         values.pop("cancel_requested")
         expected = {":running": RunStatus.RUNNING.value} if condition else {}
+        update = "SET " + ", ".join(f"#{name} = :{name}" for name in values)
+        if run.error is None:
+            update += " REMOVE #error"  # another run may have called this one abandoned
         with aws_errors(), _conditions():
             answer: dict[str, Any] = self._table.update_item(
                 Key=run_key(run.run_id),
-                UpdateExpression="SET " + ", ".join(f"#{name} = :{name}" for name in values),
-                ExpressionAttributeNames={f"#{name}": name for name in values},
+                UpdateExpression=update,
+                ExpressionAttributeNames={f"#{name}": name for name in (*values, "error")},
                 ExpressionAttributeValues={f":{name}": value for name, value in values.items()}
                 | expected,
                 ReturnValues="ALL_NEW",

@@ -10,6 +10,7 @@ import pytest
 from discovery.aws.inventory import Inventory
 from discovery.aws.runs import RunStore
 from discovery.aws.session import Aws
+from discovery.aws.store import HostWriter
 from discovery.model import RunStatus
 from discovery.sandbox import Sandbox
 from discovery.settings import Settings
@@ -25,7 +26,7 @@ def store(sandbox: Sandbox, settings: Settings) -> RunStore:
     aws = Aws(settings)
     Inventory(aws).put(database())
     runs = RunStore(aws)
-    runs.put_host(host())
+    HostWriter(aws).write_coverage([host()], in_run=False)
     runs.create_run(run())
     return runs
 
