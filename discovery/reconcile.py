@@ -270,6 +270,8 @@ def _present(
         disk_free_mb=reported.disk_free_mb,
         tls=reported.tls,
         role=reported.role,
+        clients=reported.clients,
+        clients_total=reported.clients_total,
         evidence=reported.evidence,
         warnings=warnings,
         **facts,

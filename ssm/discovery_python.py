@@ -1732,7 +1732,10 @@ class Running:
                 found = port_number(outer, "container's configuration")
                 database.put("published_port", *found or ("",))
                 break
-        said = r"-host-port\x00(\d+)\x00-container-ip\x00([\d.]+)\x00-container-port\x00%s\x00" % values["port"]
+        said = (
+            r"-host-port\x00(\d+)\x00-container-ip\x00([\d.]+)\x00-container-port\x00%s\x00"
+            % values["port"]
+        )
         for line in host.proxies if "published_port" not in values else ():
             match = re.search(said, line + "\0")
             if match and match.group(2) in files.text("net/fib_trie"):
