@@ -90,7 +90,7 @@ PLACES = """
 """Where packages and tarballs put servers, root's alone to fill; `*` within one component."""
 
 # A paragraph an engine: name, default port, perhaps the engine it is like; then what differs. `=`
-# words, `:` one text, `+` one entry of several. The first explains the columns and has the defaults.
+# words, `:` one text, `+` one entry of several. The first explains the columns and has defaults.
 # Entries of `package` and `mark` begin with engine/edition (`_` is a space there and in literals).
 ENGINES = r"""
 any 0
@@ -536,7 +536,7 @@ class Rule:
 
     if TYPE_CHECKING:
 
-        def __getattr__(self, column: str) -> "Any": ...  # noqa: D105
+        def __getattr__(self, column: str) -> "Any": ...
 
 
 def rules() -> "List[Rule]":
@@ -661,7 +661,8 @@ class Folder:
             if node.is_file:
                 node = node.reopened()
                 with open(node.fd, "rb", closefd=False) as file:
-                    return file.read(limit)
+                    # Of /proc's files the size is 0. To ask for no more than there is costs less.
+                    return file.read(min(limit, node.stat.st_size or limit))
         except OSError:
             pass
         return b""
@@ -713,14 +714,9 @@ class Folder:
 def fits(name: str, pattern: str) -> bool:
     """Whether a name is what a pattern with at most one `*` stands for."""
     head, star, tail = pattern.partition("*")
-    hidden = name.startswith(".")
-    return (
-        star != ""
-        and name.startswith(head)
-        and name.endswith(tail)
-        and not hidden
-        or name == pattern
-    )
+    if not star:
+        return name == pattern
+    return name.startswith(head) and name.endswith(tail) and not name.startswith(".")
 
 
 def remote_mounts(mounts: str) -> "List[str]":
@@ -1144,12 +1140,13 @@ def file_version(host: "Host", rule: Rule, node: Node, may_ask: bool) -> "Option
 def package_version(host: "Host", rule: Rule, path: str) -> "Optional[Version]":
     """The Debian package that owns this file, by the host's own package database."""
     info = "/var/lib/dpkg/info"
-    packages = "\n".join(host.folder.names(info))
-    paths = {path, path[4:] if path.startswith("/usr/") else "/usr" + path}
+    host.packages = host.packages or "\n".join(host.folder.names(info))
+    paths = (path, path[4:] if path.startswith("/usr/") else "/usr" + path)
     for engine, edition, pattern in map(entry_of, rule.package):
-        for match in re.finditer(r"(?m)^(%s)(:\w+)?\.list$" % pattern, packages):
-            owned = host.folder.text("%s/%s" % (info, match.group()), 8 * MIB).split("\n")
-            full = "" if paths.isdisjoint(owned) else installed_version(host, match.group(1))
+        for match in re.finditer(r"(?m)^(%s)(:\w+)?\.list$" % pattern, host.packages):
+            owned = "\n" + host.folder.text("%s/%s" % (info, match.group()), 8 * MIB)
+            owns = any("\n%s\n" % one in owned for one in paths)
+            full = installed_version(host, match.group(1)) if owns else ""
             # Without epoch and Debian revision; Percona's own revision is part of its version.
             parts = re.match(
                 r"(?:\d+:)?(?:.*\+really)?(\d+(?:\.\d+)*)~?((?:alpha\d|beta\d|rc\d)?)(-\d{1,3}(?=-))?",
@@ -1351,7 +1348,7 @@ class Host:
         self.complete = True
         self.databases = []  # type: List[Database]
         self.proxies = []  # type: List[str]
-        self.package_status = ""
+        self.packages = self.package_status = ""
         self.text_budget = MAX_ALL_EXECUTABLES
         self.texts = {}  # type: Dict[Any, Optional[Version]]
         self.units = []  # type: List[Tuple[str, List[str], Dict[str, str]]]
@@ -1437,17 +1434,19 @@ class Size:
         while True:
             try:
                 entry = next(entries, None)
-                self._count += 1
                 if entry is None:
                     return
-                if self._count > MAX_SIZE_ENTRIES or time.monotonic() > self._end:
-                    return self._note("measuring was cut short after %d files" % self._count)
+                if self._count >= MAX_SIZE_ENTRIES or time.monotonic() > self._end:
+                    self._note("measuring was cut short after %d files" % self._count)
+                    return
+                self._count += 1
                 path = folder.path + "/" + entry.name
+                if path in self._remote:  # before anything touches it
+                    self._note("%s is on a network file system: not counted" % path)
+                    continue
                 status = entry.stat(follow_symlinks=False)
                 identity = (status.st_dev, status.st_ino)
-                if path in self._remote:
-                    self._note("%s is on a network file system: not counted" % path)
-                elif stat.S_ISDIR(status.st_mode) and depth >= MAX_SIZE_DEPTH:
+                if stat.S_ISDIR(status.st_mode) and depth >= MAX_SIZE_DEPTH:
                     self._note("folders below %d levels: not counted" % MAX_SIZE_DEPTH)
                 elif stat.S_ISDIR(status.st_mode):
                     fd = open_quietly(entry.name, os.O_DIRECTORY | os.O_NOFOLLOW, folder.fd)
