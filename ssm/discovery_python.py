@@ -28,7 +28,18 @@ import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, Iterable, Iterator, List, NoReturn, Optional, Tuple
+    from typing import (
+        Any,
+        Callable,
+        Dict,
+        Iterable,
+        Iterator,
+        List,
+        Match,
+        NoReturn,
+        Optional,
+        Tuple,
+    )
 
     Text = Optional[str]
     Found = Tuple[Any, str]  # a value, and how it was found
@@ -830,7 +841,8 @@ def config_files(folder: Folder, rule: Rule, command: Command, about: str, cwd: 
             for path in paths[:50] if title else ():
                 config = Config()
                 read_config(folder, rule, [path], config)
-                if title and title[0] == int(config.get(rule.port_keys)[0] or rule.default_port):
+                port = port_number(config.get(rule.port_keys)[0] or str(rule.default_port), "")
+                if title and port and title[0] == port[0]:
                     return [path]
             return []
     if by_config:
@@ -946,9 +958,10 @@ class Process:
         self.instance = match.group(match.lastindex or 0) if match else str(pid)
         status = dict(one.partition(":")[::2] for one in self.files.text("status").split("\n"))
         self.parent = number(status.get("PPid", "")) or 0
-        self.user = number(status.get("Uid", ""))
+        self.user = number(" ".join(status.get("Uid", "").split()[1:2]))  # the effective one
         self.memory = number(status.get("VmRSS", ""))
         self.workers = []  # type: List[Process]
+        self.links = None  # type: Optional[List[str]]
 
     def container(self) -> str:
         """The id of its container, where its control group tells."""
@@ -969,11 +982,14 @@ class Process:
             return None
 
     def descriptors(self) -> "Optional[List[str]]":
-        """What its open descriptors lead to; None when that cannot be read."""
+        """What its open descriptors lead to, read once; None when that cannot be read."""
+        if self.links is not None:
+            return self.links
         try:
             listing = self.files.open("fd").reopened()
             own = Folder(os.dup(listing.fd))
-            return list(map(own.link, os.listdir(listing.fd)[:MAX_FILES_OPEN]))
+            self.links = list(map(own.link, os.listdir(listing.fd)[:MAX_FILES_OPEN]))
+            return self.links
         except OSError:
             return None
 
@@ -1042,7 +1058,7 @@ def drop_workers(found: "Dict[int, Process]") -> None:
     """
     instances = {}  # type: Dict[Any, Process]
     workers = []
-    for process in sorted(found.values(), key=lambda one: (one.parent != 0, one.pid)):
+    for process in sorted(found.values(), key=lambda one: (not one.parent, one.pid)):
         over = found.get(process.parent)
         if over and (over.rule is not process.rule or over.cwd != process.cwd):
             over = None
@@ -1430,10 +1446,10 @@ class Size:
 
     def _add(self, folder: Node, depth: int) -> None:
         entries = folder.entries()
-        self.bytes = self.bytes or 0
         while True:
             try:
                 entry = next(entries, None)
+                self.bytes = self.bytes or 0
                 if entry is None:
                     return
                 if self._count >= MAX_SIZE_ENTRIES or time.monotonic() > self._end:
@@ -1664,7 +1680,11 @@ class Running:
         for link in self.links or ():
             for mark in rule.data_marks:
                 path = link[: -len(mark) - 1]
-                if link == path + "/" + mark and path and holds_data(folder, rule, path):
+                if (
+                    link == path + "/" + mark
+                    and path
+                    and holds_data(folder, rule, path) is not False
+                ):
                     return path, "open file %s" % mark
         usual = folder.glob(rule.data_places)
         for path in usual if self.is_roots else ():
@@ -1829,9 +1849,7 @@ def stopped(host: Host, rule: Rule) -> "List[Command]":
         program = os.path.basename(started[0])
         if program not in rule.programs + rule.launchers:
             continue
-        args = [
-            variables.get(word.strip("${}"), "") if word[0] == "$" else word for word in started
-        ]
+        args = [re.sub(r"\$\{?(\w+)\}?", value_in(variables), word) for word in started]
         if rule.data_variable in variables:
             args[1:1] = [rule.data_options[0], variables[rule.data_variable]]
         binary = started[0] if program in rule.programs else ""
@@ -1842,6 +1860,11 @@ def stopped(host: Host, rule: Rule) -> "List[Command]":
         if holds_data(folder, rule, path) is not False:
             found.append(Command([rule.data_options[0], path], "usual place"))
     return found
+
+
+def value_in(variables: "Dict[str, str]") -> "Callable[[Match[str]], str]":
+    """What stands for a variable in a unit's command."""
+    return lambda match: variables.get(match.group(1), "")
 
 
 def units(host: Host) -> "Iterator[Tuple[str, List[str], Dict[str, str]]]":
@@ -2141,7 +2164,7 @@ def main(args: "List[str]") -> int:
     # interrupted a second after the limit that the code itself keeps.
     os.nice(19)
     signal.signal(signal.SIGALRM, out_of_time)
-    signal.setitimer(signal.ITIMER_REAL, seconds + 1)
+    signal.setitimer(signal.ITIMER_REAL, seconds + 1, 1)  # again, should the first be lost
     try:
         look(host)
     except OutOfTime:

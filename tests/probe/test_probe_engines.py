@@ -366,3 +366,24 @@ def test_every_row_of_the_table_has_a_name_and_a_colour() -> None:
     found = {rule.engine for rule in table.rules()}
     marked = {table.entry_of(mark)[0] for rule in table.rules() for mark in rule.mark}
     assert (found | marked) - set(ENGINE_LABELS) == set()
+
+
+def test_a_port_that_is_no_number_is_not_a_port(host: HostFolder) -> None:
+    """A configuration with a nonsensical port is passed over, not the end of the scan."""
+    host.binary("/usr/bin/redis-server", "redis_version:", "7.0.15")
+    host.text("/etc/redis/a.conf", "port abc\n")
+    host.text("/etc/redis/b.conf", "port 6379\ndir /srv/r\n")
+    host.sparse("/srv/r/dump.rdb", 5)
+    host.process(5, "/usr/bin/redis-server", "/usr/bin/redis-server *:6379", cwd="/srv/r")
+    database = host.probe().databases["redis-6379"]
+    assert database["config_file"] == "/etc/redis/b.conf"
+
+
+def test_a_variable_inside_a_units_argument(host: HostFolder) -> None:
+    """`--datadir=${DIR}` in a unit is the directory of its environment."""
+    host.mysqld()
+    host.sparse("/srv/orders/ibdata1", 7)
+    unit = "[Service]\nEnvironment=DIR=/srv/orders\nExecStart=/usr/sbin/mysqld --datadir=${DIR}\n"
+    host.text("/etc/systemd/system/orders.service", unit)
+    (database,) = host.probe().report["databases"]
+    assert (database["status"], database["data_dir"]) == ("installed", "/srv/orders")
