@@ -2000,18 +2000,32 @@ def host_facts(host: Host) -> "Dict[str, Any]":
         return match.group(1) if match else ""
 
     name = r"^PRETTY_NAME=[\"']?(.*?)[\"']?$"
-    names = (first("/etc/os-release", name), first("/usr/lib/os-release", name))
+    names = [first("/etc/os-release", name), first("/usr/lib/os-release", name)]
+    names.append(first("/etc/system-release"))
     facts = {
         "hostname": first("/proc/sys/kernel/hostname"),
-        "os": next(filter(None, names), first("/etc/system-release")),
+        "os": next(filter(None, names), first("/etc/redhat-release")),
         "kernel": first("/proc/sys/kernel/osrelease"),
-        "arch": os.uname().machine if host.live else first("/proc/sys/kernel/arch"),
+        "arch": os.uname().machine
+        if host.live
+        else first("/proc/sys/kernel/arch") or machine(host),
         "memory_mb": (number(first("/proc/meminfo", r"^MemTotal:(.*)")) or 0) // 1024,
         "cores": os.cpu_count()
         if host.live
         else host.folder.text("/proc/cpuinfo").count("processor\t"),
     }
     return {name: clean(value) for name, value in facts.items() if value}
+
+
+def machine(host: Host) -> "Text":
+    """The architecture that the host's programs are built for."""
+    known = {3: "i686", 21: "ppc64le", 22: "s390x", 40: "arm", 62: "x86_64", 183: "aarch64"}
+    binaries = [str(db.values["binary"]) for db in host.databases]
+    for path in binaries + ["/bin/sh", "/usr/bin/bash", "/bin/bash", "/sbin/init"]:
+        head = host.folder.read(path, 20)
+        if head[:4] == b"\x7fELF" and len(head) == 20:
+            return known.get(int.from_bytes(head[18:20], "little" if head[5] == 1 else "big"))
+    return None
 
 
 def give_ids(databases: "List[Database]") -> None:
