@@ -175,6 +175,8 @@ class ReportedDatabase:
     disk_free_mb: int | None = None
     tls: bool | None = None
     role: str | None = None
+    clients: Mapping[str, int] | None = None
+    clients_total: int | None = None
     evidence: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -366,6 +368,18 @@ class DatabaseRecord:
             description="Role in replication, as configuration or data directory hint.",
             examples=["replica"],
         ),
+    ] = None
+    clients: Annotated[
+        Mapping[str, int] | None,
+        Field(
+            description="Established client connections by remote address, at most 50 addresses; "
+            "only when asked for.",
+            examples=[{"10.0.4.21": 12}],
+        ),
+    ] = None
+    clients_total: Annotated[
+        int | None,
+        Field(description="Established client connections of all addresses.", examples=[12]),
     ] = None
     evidence: Annotated[
         Mapping[str, str],

@@ -291,6 +291,8 @@ def _reported_values(reported: ReportedDatabase) -> dict[str, Any]:
         "disk_free_mb": reported.disk_free_mb,
         "tls": reported.tls,
         "role": reported.role,
+        "clients": reported.clients,
+        "clients_total": reported.clients_total,
         "evidence": reported.evidence,
     }
 

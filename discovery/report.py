@@ -20,6 +20,7 @@ import zlib
 from collections import defaultdict
 from dataclasses import replace
 from datetime import datetime
+from ipaddress import ip_address
 from typing import Annotated, Any, Literal, NoReturn
 
 from pydantic import (
@@ -39,6 +40,7 @@ SCHEMA = 1
 MAX_CHARACTERS = 1 << 20
 MAX_DATABASES = 500
 MAX_WARNINGS = 20
+MAX_CLIENTS = 50
 MAX_TEXT = 300
 MAX_PATH = 1024
 _BYTES_PER_MIB = 1 << 20
@@ -72,6 +74,16 @@ def _known_evidence(value: object) -> object:
         return value
     named = {_EVIDENCE_NAMES.get(name, name): text for name, text in value.items()}
     return {name: text for name, text in named.items() if name in _EVIDENCE_FIELDS}
+
+
+def _most_clients(value: object) -> object:
+    """The first of the addresses, which the probe lists by their number of connections."""
+    if not isinstance(value, dict):
+        return value
+    listed = list(value.items())[:MAX_CLIENTS]
+    if not all(type(count) is int and 0 < count <= 1 << 30 for _, count in listed):
+        raise ValueError("not a number of connections")
+    return {str(ip_address(address)): count for address, count in listed}
 
 
 class _Envelope(Wire):
@@ -124,6 +136,8 @@ class _Database(Wire):
     disk_free_mb: Annotated[int | None, Field(ge=0, le=1 << 60)] = None
     tls: bool | None = None
     role: _Text = None
+    clients: Annotated[dict[str, int], BeforeValidator(_most_clients)] | None = None
+    clients_total: Annotated[int | None, Field(ge=0, le=1 << 30)] = None
     evidence: Annotated[dict[str, _Item], BeforeValidator(_known_evidence)] = Field(
         default_factory=dict
     )
@@ -290,6 +304,8 @@ def _reported(database: _Database, entry: dict[str, Any]) -> ReportedDatabase:
         disk_free_mb=database.disk_free_mb,
         tls=database.tls,
         role=database.role or None,
+        clients=database.clients,
+        clients_total=database.clients_total,
         evidence=database.evidence,
     )
 

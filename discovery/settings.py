@@ -60,6 +60,7 @@ class Settings(BaseModel):
     history_days: Annotated[int, Field(alias="DISCOVERY_HISTORY_DAYS", ge=1, le=36500)] = 400
     gone_ttl_days: Annotated[int, Field(alias="DISCOVERY_GONE_TTL_DAYS", ge=1, le=3650)] = 90
     stale_days: Annotated[int, Field(alias="DISCOVERY_STALE_DAYS", ge=1, le=3650)] = 7
+    connections: Annotated[bool, Field(alias="DISCOVERY_CONNECTIONS")] = False
     growth_percent: Annotated[int, Field(alias="DISCOVERY_GROWTH_PERCENT", ge=1, le=10000)] = 25
     environment_tags: Annotated[tuple[str, ...], Field(alias="DISCOVERY_ENVIRONMENT_TAGS")] = (
         "Environment",

@@ -50,11 +50,11 @@ def section(rule: Any) -> str:
         process += f", whose command line matches {code([rule.says])}"
     version = []
     if not rule.library:
-        version.append("Debian package " + code(name for name, _, _ in rule.packages))
-    if rule.text_versions or rule.text_series:
+        version.append("Debian package " + code(entry.split(" ")[1] for entry in rule.package))
+    if rule.text:
         version.append("text in the executable")
-    if rule.version_beside[0]:
-        version.append(f"file {code([rule.version_beside[0]])} beside it")
+    if rule.beside:
+        version.append(f"file {code([rule.beside.split(' ')[0]])} beside it")
     if rule.path_version:
         version.append("its path")
     if rule.library:
@@ -63,20 +63,20 @@ def section(rule: Any) -> str:
         version.append(f"last resort {code([' '.join(rule.ask)])}")
     data = [code(rule.data_options)] if rule.data_options else []
     data += [f"setting {code(rule.data_keys)}"] if rule.data_keys else []
-    data += [f"open file {code(rule.data_files)}"] if rule.data_files else []
+    data += [f"holds or keeps open {code(rule.data_marks)}"] if rule.data_marks else []
     data += [code(rule.data_places)] if rule.data_places else []
-    roles = [f"{code([name])}: {role}" for name, role in rule.roles]
+    roles = [f"{code([name])}: {role}" for name, _, role in (e.partition(" ") for e in rule.role)]
     rows = [
         ("Process", process),
         ("Version", ", ".join(version)),
         ("Port", f"{code(rule.port_options)}, setting {code(rule.port_keys)}, {rule.default_port}"),
-        ("Data", ", ".join(data) if rule.keeps_data else "keeps none on disk"),
+        ("Data", ", ".join(data) if "stateless" not in rule.traits else "keeps none on disk"),
         ("Configuration", code(rule.config_options + rule.config_places)),
         ("TLS", f"setting {code(rule.tls)}" if rule.tls else "not known"),
-        ("Role", rule.role or ", ".join(roles) or "not known"),
-        ("Tried on", rule.tested),
+        ("Role", rule.kind or ", ".join(roles) or "not known"),
+        ("Tried on", rule.tried),
     ]
-    title = rule.engine + (f" ({rule.role})" if rule.role else "")
+    title = rule.engine + (f" ({rule.kind})" if rule.kind else "")
     return f"\n## {title}\n\n" + "".join(f"- {name}: {text}\n" for name, text in rows if text)
 
 

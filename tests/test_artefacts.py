@@ -239,10 +239,11 @@ def test_document_needs_a_script_bucket() -> None:
         artefacts.document_text(Settings())
 
 
-def test_document_has_one_parameter_that_takes_digits_only() -> None:
+def test_document_has_two_parameters_that_take_no_shell_text() -> None:
     """Nothing that a caller passes becomes shell text; bucket and probe are no parameters."""
     document = artefacts.render(artefacts.DOCUMENT, VALUES)
-    assert list(document["parameters"]) == ["executionTimeout"]
+    assert list(document["parameters"]) == ["executionTimeout", "connections"]
+    assert document["parameters"]["connections"]["allowedValues"] == ["false", "true"]
     pattern = re.compile(document["parameters"]["executionTimeout"]["allowedPattern"])
     assert pattern.search("60")
     assert not any(pattern.search(text) for text in ("60; id", "$(id)", "060", "", "6", "60 "))

@@ -85,6 +85,8 @@ def test_a_report_is_read_with_every_value() -> None:
         "disk_free_mb": None,
         "tls": None,
         "role": None,
+        "clients": None,
+        "clients_total": None,
         "evidence": {
             "status": "process 812",
             "version": "dpkg mysql-server-core-8.0 8.0.35-0ubuntu0.22.04.1",
@@ -114,6 +116,19 @@ def test_values_for_planners_are_read() -> None:
         report = parse_report(report_line({**entry, "started_at": wrong}))
         assert report.databases[0].started_at is None
         assert "started_at" in report.warnings[0]
+
+
+def test_clients_are_bounded_addresses() -> None:
+    """Connections by remote address: at most 50, and what is no address or no count is unknown."""
+    many = {f"10.0.0.{number}": 1 for number in range(200)}
+    entry = {**database_entry(), "clients": many, "clients_total": 200}
+    (database,) = parse_report(report_line(entry)).databases
+    assert database.clients is not None
+    assert (len(database.clients), database.clients_total) == (50, 200)
+    for wrong in ({"<script>": 1}, {"10.0.0.1": -1}, {"10.0.0.1": "x"}, [1], "10.0.0.1"):
+        report = parse_report(report_line({**entry, "clients": wrong}))
+        assert report.databases[0].clients is None
+        assert "clients" in report.warnings[0]
 
 
 def packed(line: str, **other: object) -> str:

@@ -128,7 +128,10 @@ def send_command(aws: Aws, scope: Scope, document: Document, instances: Sequence
         "DocumentHash": document.sha256,
         "DocumentHashType": "Sha256",
         "InstanceIds": list(instances),
-        "Parameters": {"executionTimeout": [str(aws.settings.command_timeout)]},
+        "Parameters": {
+            "executionTimeout": [str(aws.settings.command_timeout)],
+            "connections": ["true" if aws.settings.connections else "false"],
+        },
         "TimeoutSeconds": DELIVERY_SECONDS,
         "MaxConcurrency": "100%",
         "MaxErrors": "100%",

@@ -82,6 +82,8 @@ COLUMNS: tuple[Column, ...] = (
     _of("disk_free_mb", "Disk free (MiB)"),
     _of("tls", "TLS"),
     _of("role", "Replication role"),
+    _of("clients_total", "Client connections"),
+    _of("clients", "Clients"),
     _of("os_name", "Operating system"),
     _of("kernel", "Kernel"),
     _of("architecture", "Architecture"),

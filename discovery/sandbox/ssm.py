@@ -212,6 +212,8 @@ def _checked_parameters(
             raise AwsFaultError(
                 "InvalidParameters", f"Parameter {name} does not match the pattern {pattern}."
             )
+        if values[name] not in known[name].get("allowedValues", [values[name]]):
+            raise AwsFaultError("InvalidParameters", f"Parameter {name} is no allowed value.")
     return values
 
 

@@ -55,6 +55,10 @@ def _optional(record: DatabaseRecord, now: datetime) -> list[tuple[str, str, str
         for value in (record.disk_free_mb, record.memory_mb)
     )
     port = str(record.published_port) if record.published_port else None
+    counts = sorted((record.clients or {}).items(), key=lambda one: (-one[1], one[0]))
+    clients = ", ".join(f"{address} ({count:,})" for address, count in counts)
+    if record.clients_total is not None:
+        clients = f"{record.clients_total:,} connections" + (f": {clients}" if clients else "")
     rows = [
         ("Image", record.image, "image"),
         ("Published port", port, "published_port"),
@@ -64,6 +68,7 @@ def _optional(record: DatabaseRecord, now: datetime) -> list[tuple[str, str, str
         ("Disk free", free, "disk_free_mb"),
         ("TLS", tls, "tls"),
         ("Replication role", record.role, "role"),
+        ("Clients", clients, "clients"),
     ]
     return [(label, value, record.evidence.get(name, "")) for label, value, name in rows if value]
 

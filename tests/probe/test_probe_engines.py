@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import re
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -333,19 +333,57 @@ def test_what_planners_need(host: HostFolder) -> None:
     assert (database["tls"], database["role"]) == (True, "standby")
 
 
-def test_the_reference_page_is_that_of_the_table() -> None:
-    """`ssm/engines.md` says what the rule table says."""
-    path = PROBE.parent / "make_reference.py"
-    spec = importlib.util.spec_from_file_location("make_reference", path)
+def module(name: str) -> ModuleType:
+    """A file of the `ssm` folder as a module."""
+    spec = importlib.util.spec_from_file_location(name, PROBE.parent / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    loaded = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(loaded)
+    return loaded
+
+
+def test_the_reference_page_is_that_of_the_table() -> None:
+    """`ssm/engines.md` says what the rule table says."""
     page = (PROBE.parent / "engines.md").read_text(encoding="utf-8")
-    assert page == module.page(), "run python ssm/make_reference.py"
+    assert page == module("make_reference").page(), "run python ssm/make_reference.py"
+
+
+def test_the_table_has_no_misspelt_column() -> None:
+    """Every column that a row states is one that the first paragraph explains, of the same kind."""
+    first, *others = (
+        {tuple(line.split(" ")[1:3]) for line in paragraph.split("\n") if line.startswith(" ")}
+        for paragraph in module("discovery_python").ENGINES.split("\n\n")
+    )
+    assert all(stated <= first for stated in others)
+    rules = module("discovery_python").rules()
+    assert len(rules) == len(others)
 
 
 def test_every_row_of_the_table_has_a_name_and_a_colour() -> None:
     """An engine that the probe reports is one that people see by its name."""
-    found = set(re.findall(r'^\s+(?:Rule\(\s*)?"([a-z0-9]+)",? \d+', PROBE.read_text(), re.M))
-    assert found - set(ENGINE_LABELS) == set()
+    table = module("discovery_python")
+    found = {rule.engine for rule in table.rules()}
+    marked = {table.entry_of(mark)[0] for rule in table.rules() for mark in rule.mark}
+    assert (found | marked) - set(ENGINE_LABELS) == set()
+
+
+def test_a_port_that_is_no_number_is_not_a_port(host: HostFolder) -> None:
+    """A configuration with a nonsensical port is passed over, not the end of the scan."""
+    host.binary("/usr/bin/redis-server", "redis_version:", "7.0.15")
+    host.text("/etc/redis/a.conf", "port abc\n")
+    host.text("/etc/redis/b.conf", "port 6379\ndir /srv/r\n")
+    host.sparse("/srv/r/dump.rdb", 5)
+    host.process(5, "/usr/bin/redis-server", "/usr/bin/redis-server *:6379", cwd="/srv/r")
+    database = host.probe().databases["redis-6379"]
+    assert database["config_file"] == "/etc/redis/b.conf"
+
+
+def test_a_variable_inside_a_units_argument(host: HostFolder) -> None:
+    """`--datadir=${DIR}` in a unit is the directory of its environment."""
+    host.mysqld()
+    host.sparse("/srv/orders/ibdata1", 7)
+    unit = "[Service]\nEnvironment=DIR=/srv/orders\nExecStart=/usr/sbin/mysqld --datadir=${DIR}\n"
+    host.text("/etc/systemd/system/orders.service", unit)
+    (database,) = host.probe().report["databases"]
+    assert (database["status"], database["data_dir"]) == ("installed", "/srv/orders")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -274,6 +275,33 @@ def test_postgresql_workers_are_not_servers(host: HostFolder) -> None:
     ran = host.probe()
     running = [d for d in ran.report["databases"] if d["status"] == "running"]
     assert sorted(d["data_dir"] for d in running) == ["/srv/other", "/srv/pg"]
+
+
+def test_clients_are_counted_when_asked(host: HostFolder) -> None:
+    """--connections: established connections to the server's own port by remote address; another
+    port's, another state's and the server's own outgoing ones do not count."""
+    host.mysqld()
+    host.process(5, "/usr/sbin/mysqld", listens=((ANY_ADDRESS, 3306),))
+    client = "0100000A" if sys.byteorder == "little" else "0A000001"
+    mapped = "0" * 16 + ("FFFF0000" if sys.byteorder == "little" else "0000FFFF") + client
+    rows = [
+        (LOOPBACK, 3306, client, "01"), (LOOPBACK, 3306, client, "01"),
+        (LOOPBACK, 3306, LOOPBACK, "01"), (LOOPBACK, 3306, client, "06"),
+        (LOOPBACK, 22, client, "01"), (LOOPBACK, 40000, client, "01"),
+    ]  # fmt: skip
+    table = host.real("/proc/5/net/tcp")
+    rest = "00000000:00000000 00:00000000 00000000 112 0 99 1 0 100 0 0 10 0"
+    text = "".join(
+        f"   1: {local}:{port:04X} {remote}:9C40 {state} {rest}\n"
+        for local, port, remote, state in rows
+    )
+    table.write_text(table.read_text() + text)
+    six = host.real("/proc/5/net/tcp6")
+    six.write_text(six.read_text() + f"   1: {mapped}:0CEA {mapped}:9C40 01 {rest}\n")
+    assert "clients" not in host.probe().databases["mysql-3306"]
+    database = host.probe("--connections").databases["mysql-3306"]
+    assert database["clients"] == {"10.0.0.1": 3, "127.0.0.1": 1}
+    assert database["clients_total"] == 4
 
 
 DECOYS = {

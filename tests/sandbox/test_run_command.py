@@ -91,6 +91,7 @@ def test_instances_of_another_region_are_refused(
         ({"DocumentVersion": "7"}, "InvalidDocumentVersion"),
         ({"DocumentHash": "0" * 64, "DocumentHashType": "Sha256"}, "InvalidDocument"),
         ({"Parameters": {"executionTimeout": ["60; id"]}}, "InvalidParameters"),
+        ({"Parameters": {"connections": ["true; id"]}}, "InvalidParameters"),
         ({"Parameters": {"commands": ["id"]}}, "InvalidParameters"),
     ],
 )
