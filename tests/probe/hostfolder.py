@@ -53,7 +53,12 @@ def run_probe(
         check=False,
     )
     ran = Ran(finished.returncode, finished.stdout, finished.stderr)
-    if ran.code == 0 and not {"--pretty", "--help"} & set(arguments):
+    return ran if {"--pretty", "--help"} & set(arguments) else checked(ran)
+
+
+def checked(ran: Ran) -> Ran:
+    """The same run with its report, after checking what holds for every report."""
+    if ran.code == 0:
         assert ran.stdout.count("\n") == 1
         assert ran.stdout.isascii()
         ran.report = unpacked(ran.stdout)
