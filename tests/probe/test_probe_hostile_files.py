@@ -70,7 +70,11 @@ def forged(host: HostFolder, config: str | bytes) -> None:
 SLOW = "a pattern's work grows with the square of the text: the whole scan runs out of time"
 
 
-@pytest.mark.xfail(strict=True, reason=f"{SLOW} (value: \\s+[#;]; include: .*?\\s*$; XML: \\w+…)")
+@pytest.mark.xfail(
+    strict=True,
+    raises=AssertionError,
+    reason=f"{SLOW} (value: \\s+[#;]; include: .*?\\s*$; XML: \\w+…)",
+)
 @pytest.mark.parametrize(
     "config",
     [
@@ -87,14 +91,20 @@ def test_a_configuration_made_to_be_slow(host: HostFolder, config: str) -> None:
     assert_undisturbed(measured(host)[0])
 
 
-@pytest.mark.xfail(strict=True, reason=f"{SLOW} (neo4j's row: \\w*(\\.?\\w*EntryPoint)")
+@pytest.mark.xfail(
+    strict=True, raises=AssertionError, reason=f"{SLOW} (neo4j's row: \\w*(\\.?\\w*EntryPoint)"
+)
 def test_a_command_line_made_to_be_slow(host: HostFolder) -> None:
     """Nor can a command line: any user can call a program java, with any arguments."""
     host.process(7, "/home/x/java", "java", "x", "com.neo4j.server." + "a" * 120_000)
     assert_undisturbed(measured(host)[0])
 
 
-@pytest.mark.xfail(strict=True, reason="mongodb's second row searches at each dot of the file")
+@pytest.mark.xfail(
+    strict=True,
+    raises=AssertionError,
+    reason="mongodb's second row searches at each dot of the file",
+)
 def test_an_executable_made_to_be_slow(host: HostFolder) -> None:
     """Nor can an executable that is full of what versions are found by."""
     host.text("/home/x/mongod", b"\x7fELF" + b"." * (20 << 20))
@@ -105,7 +115,11 @@ def test_an_executable_made_to_be_slow(host: HostFolder) -> None:
 # --- memory ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.xfail(strict=True, reason="the arguments of all 500 candidates are held: 1.5 GiB")
+@pytest.mark.xfail(
+    strict=True,
+    raises=AssertionError,
+    reason="the arguments of all 500 candidates are held: 1.5 GiB",
+)
 def test_many_long_command_lines_take_little_memory(host: HostFolder) -> None:
     """Hundreds of processes called mysqld, each with as many arguments as a user can give."""
     host.text("/cmdline", b"mysqld\0" + b"ab\0" * 43_000)
@@ -117,7 +131,11 @@ def test_many_long_command_lines_take_little_memory(host: HostFolder) -> None:
     assert mebibytes < 150
 
 
-@pytest.mark.xfail(strict=True, reason="glob lists every folder before it cuts the list: 200 MiB")
+@pytest.mark.xfail(
+    strict=True,
+    raises=AssertionError,
+    reason="glob lists every folder before it cuts the list: 200 MiB",
+)
 def test_a_pattern_over_links_takes_little_memory(host: HostFolder) -> None:
     """A pattern of two stars over many links to one full folder: their product is never built."""
     for number in range(1500):
@@ -292,7 +310,11 @@ def test_a_container_on_a_network_file_system(host: HostFolder, line: str) -> No
     assert ("data_size_bytes" in ran.databases["mysql-3308"]) == (not line)
 
 
-@pytest.mark.xfail(strict=True, reason="a process's mount table is read to 64 KiB: NFS behind it")
+@pytest.mark.xfail(
+    strict=True,
+    raises=AssertionError,
+    reason="a process's mount table is read to 64 KiB: NFS behind it",
+)
 def test_a_mount_table_of_any_length_is_heeded(host: HostFolder) -> None:
     """A network mount is not touched when a thousand others come before it in the table."""
     others = "".join(f"tmpfs /run/{number:060} tmpfs rw 0 0\n" for number in range(1000))
