@@ -73,7 +73,7 @@ def test_cost_grows_no_worse_than_linearly(host: HostFolder) -> None:
 
 def traces(root: Path) -> dict[str, tuple[int, ...]]:
     """All that a disk remembers of each file and folder, and of links but when they were read."""
-    found = {}
+    found: dict[str, tuple[int, ...]] = {}
     for folder, folders, files in os.walk(root):
         for name in [*folders, *files, "."]:
             path = os.path.join(folder, name)  # noqa: PTH118
