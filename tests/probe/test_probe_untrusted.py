@@ -304,7 +304,8 @@ def test_a_hung_network_mount_is_not_touched(stage: Stage) -> None:
     if not Path("/dev/fuse").exists():
         missing("no /dev/fuse")
     script = """
-cp {forged} /opt/db/bin/mysqld; mkdir -p /opt/hung/bin
+cp {forged} /opt/db/bin/mysqld; install -D {forged} /opt/hung/bin/mysqld
+/opt/hung/bin/mysqld serve >/dev/null & sleep 0.2
 exec 9<>/dev/fuse
 mount -i -t fuse.sshfs -o fd=9,rootmode=40755,user_id=0,group_id=0 filer: /opt/hung
 ln -s /opt/hung/data /opt/data
@@ -316,6 +317,7 @@ sleep 0.2
 """
     ran = stage.probe(script, start=start)
     assert "on a network file system: not touched" in ran.warnings
+    assert "/opt/hung/bin/mysqld: on a network file system, not read" in ran.warnings
     found = [d for d in ran.report["databases"] if d["binary"] == "/opt/db/bin/mysqld"]
     assert len(found) == 2
     assert all("data_size_bytes" not in record for record in found)
