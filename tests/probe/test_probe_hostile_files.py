@@ -13,13 +13,12 @@ import shutil
 import struct
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.probe.hostfolder import ANY_ADDRESS, PROBE, HostFolder, Ran, checked
+from tests.probe.hostfolder import ANY_ADDRESS, HostFolder, Ran, measured
 
 CONTAINER = f"0::/docker/{'a' * 64}\n"
 LONG = 400_000
@@ -35,20 +34,6 @@ def host(tmp_path: Path) -> HostFolder:
     host.process(99, "/usr/sbin/mysqld", listens=((ANY_ADDRESS, 3306),))
     host.binary("/usr/lib/postgresql/15/bin/postgres", "postgres (PostgreSQL) 15.4")
     return host
-
-
-def measured(host: HostFolder, seconds: float = 10) -> tuple[Ran, int]:
-    """A run with this time limit, and its peak memory in MiB."""
-    command = [sys.executable, "-I", "-S", str(PROBE), "--root", str(host.path)]
-    with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
-        child = subprocess.Popen([*command, "--max-seconds", str(seconds)], stdout=out, stderr=err)
-        _, status, usage = os.wait4(child.pid, 0)
-        child.returncode = os.waitstatus_to_exitcode(status)
-        out.seek(0)
-        err.seek(0)
-        ran = checked(Ran(child.returncode, out.read(), err.read()))
-    assert ran.code == 0, ran.stderr
-    return ran, usage.ru_maxrss // 1024
 
 
 def assert_undisturbed(ran: Ran) -> None:
@@ -127,7 +112,7 @@ def test_many_long_command_lines_take_little_memory(host: HostFolder) -> None:
     for pid in range(1000, 1490):
         host.link(f"/proc/{pid}/exe", "/home/x/mysqld")
         host.real(f"/proc/{pid}/cmdline").hardlink_to(host.path / "cmdline")
-    ran, mebibytes = measured(host, 45)
+    ran, _, mebibytes = measured(host, 45)
     assert ran.databases["mysql-3306"]["status"] == "running"
     assert mebibytes < 150
 
@@ -145,7 +130,7 @@ def test_a_pattern_over_links_takes_little_memory(host: HostFolder) -> None:
     host.binary("/home/x/redis-server", "redis_version:", "7.0.1")
     host.text("/home/x/r.conf", "include /home/x/d/*/*\n")
     host.process(7, "/home/x/redis-server", "redis-server", "/home/x/r.conf")
-    ran, mebibytes = measured(host, 45)
+    ran, _, mebibytes = measured(host, 45)
     assert_undisturbed(ran)
     assert mebibytes < 100
 
@@ -160,7 +145,7 @@ def test_files_of_a_gigabyte_are_read_in_part(host: HostFolder) -> None:
         host.sparse(path, 1 << 30)
     postgres = "/usr/lib/postgresql/15/bin/postgres"
     host.process(6, postgres, "postgres", "-D", "/srv/pg", cwd="/srv/pg")
-    ran, mebibytes = measured(host, 20)
+    ran, _, mebibytes = measured(host, 20)
     assert {"mysql-3306", "postgresql-5432"} <= set(ran.databases)
     assert mebibytes < 150
 
@@ -232,7 +217,7 @@ def test_what_is_no_regular_file_is_not_opened(host: HostFolder, path: str, kind
     else:
         os.mknod(real, 0o020644, os.makedev(1, 5))
     opened = Opened(real)
-    ran, mebibytes = measured(host)
+    ran, _, mebibytes = measured(host)
     # To open some devices is to use them.
     assert opened.count() == 0 or kind == "endless folder"
     opened.close()
@@ -268,7 +253,7 @@ def test_a_container_whose_files_lead_out(
     host.link(f"{root}/var/lib/mysql", leads)
     host.link(f"{root}/etc/passwd", f"{leads}/my.cnf")
     host.process(9, "/usr/sbin/mysqld", cgroup=CONTAINER, listens=((ANY_ADDRESS, 3308),))
-    ran, _ = measured(host)
+    ran, _, _ = measured(host)
     assert_undisturbed(ran)
     assert ran.databases["mysql-3308"]["version"] == "8.4.1"
     assert "7301" not in str(ran.report["databases"])
@@ -286,7 +271,7 @@ def test_a_process_folder_that_leads_out(
     if real.is_dir():
         shutil.rmtree(real)
     real.symlink_to(folder)
-    ran, _ = measured(host)
+    ran, _, _ = measured(host)
     assert_undisturbed(ran)
     assert "7301" not in str(ran.report["databases"])
     assert opened.count() == 0
@@ -311,7 +296,7 @@ def test_a_proc_that_leads_out(tmp_path: Path) -> None:
 def test_a_container_on_a_network_file_system(host: HostFolder, line: str) -> None:
     """A container's own mount table tells what is not touched in it."""
     _container_with_mounts(host, line.format(data="/var/lib/mysql"))
-    ran, _ = measured(host)
+    ran, _, _ = measured(host)
     assert ("data_size_bytes" in ran.databases["mysql-3308"]) == (not line)
 
 
@@ -324,7 +309,7 @@ def test_a_mount_table_of_any_length_is_heeded(host: HostFolder) -> None:
     """A network mount is not touched when a thousand others come before it in the table."""
     others = "".join(f"tmpfs /run/{number:060} tmpfs rw 0 0\n" for number in range(1000))
     _container_with_mounts(host, others + "filer:/v /var/lib/mysql nfs4 rw 0 0\n")
-    ran, _ = measured(host)
+    ran, _, _ = measured(host)
     assert "data_size_bytes" not in ran.databases["mysql-3308"]
 
 
@@ -348,7 +333,7 @@ def test_names_from_everywhere_are_harmless(host: HostFolder) -> None:
     host.mysqld(f"/srv/{evil}/mysqld")
     host.package("mysql-server-core-8.0", f"8.0.35{evil}", "/usr/sbin/mysqld")
     host.text("/proc/sys/kernel/hostname", evil)
-    ran, _ = measured(host)
+    ran, _, _ = measured(host)
     assert {"/home/x/mysqld"} < {record["binary"] for record in ran.report["databases"]}
     assert json.dumps(ran.report, ensure_ascii=False).isprintable()
     for line in host.probe("--pretty").stdout.split("\n"):
@@ -372,7 +357,7 @@ def test_swaps_between_check_and_use(
     swaps = subprocess.Popen([sys.executable, "-IS", "-c", SWAP, str(real), str(other)])
     try:
         for _ in range(10):
-            ran, _ = measured(host)
+            ran, _, _ = measured(host)
             assert ran.databases["mysql-3306"]["status"] == "running"
             assert "7301" not in str(ran.report["databases"])
             assert opened.count() == 0

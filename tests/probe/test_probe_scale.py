@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.probe.hostfolder import ANY_ADDRESS, PROBE, HostFolder, Ran, checked
+from tests.probe.hostfolder import ANY_ADDRESS, PROBE, HostFolder, measured
 
 PROCESSES = int(os.environ.get("PROBE_SCALE_PROCESSES", "20000"))
 
@@ -46,17 +46,10 @@ def cost(host: HostFolder) -> tuple[float, int]:
     """CPU seconds, the least of three, and peak memory in MiB of a scan that is right."""
     best, peak = 600.0, 0
     for _ in range(3):
-        with tempfile.TemporaryFile("w+") as out:
-            command = [sys.executable, "-I", "-S", str(PROBE), "--root", str(host.path)]
-            child = subprocess.Popen(command, stdout=out)
-            _, status, usage = os.wait4(child.pid, 0)
-            child.returncode = os.waitstatus_to_exitcode(status)
-            out.seek(0)
-            ran = checked(Ran(child.returncode, out.read(), ""))
+        ran, seconds, mebibytes = measured(host, 45)
         assert ran.databases["mysql-3306"]["status"] == "running"
         assert ran.report["complete"]
-        best = min(best, usage.ru_utime + usage.ru_stime)
-        peak = max(peak, usage.ru_maxrss // 1024)
+        best, peak = min(best, seconds), max(peak, mebibytes)
     return best, peak
 
 
