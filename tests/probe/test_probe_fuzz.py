@@ -23,7 +23,7 @@ from tests.probe.hostfolder import HostFolder
 CASES = int(os.environ.get("PROBE_FUZZ_CASES", "25"))
 SEED = os.environ.get("PROBE_FUZZ_SEED")
 CANARY = "CANARY7301"
-CANARY_SIZE = 7301730173
+CANARY_SIZE = 7 << 40  # more than all sparse files of a case together
 CONTAINER = "c" * 64
 
 PATHS = st.sampled_from(
@@ -120,7 +120,20 @@ TARGETS = st.sampled_from(
     ]
 )  # fmt: skip
 KINDS = st.sampled_from(
-    ["text", "text", "text", "link", "link", "folder", "fifo", "gone", "sparse", "deep", "many"]
+    [
+        "text",
+        "text",
+        "text",
+        "link",
+        "link",
+        "folder",
+        "fifo",
+        "gone",
+        "sparse",
+        "deep",
+        "many",
+        "out",
+    ]
 )
 CHANGES = st.lists(st.tuples(PATHS, KINDS, CONTENTS, TARGETS), max_size=16)
 
@@ -164,7 +177,7 @@ def test_always_a_valid_line_or_a_clean_failure(
     host = usual_host(scratch / "host")
     try:
         for path, kind, content, target in changes:
-            change(host, path, kind, content, target.replace(b"SECRET", bytes(scratch / "secret")))
+            change(host, path, kind, content, target, scratch / "secret")
         ran = probe.probe(scratch, "--root", host.path, "--max-seconds", "10", timeout=30)
     finally:
         shutil.rmtree(host.path)
@@ -221,8 +234,11 @@ def texts(tree: Any) -> Iterator[str]:
         yield from texts(inner)
 
 
-def change(host: HostFolder, path: str, kind: str, content: bytes, target: bytes) -> None:
+def change(
+    host: HostFolder, path: str, kind: str, content: bytes, target: bytes, secret: Path
+) -> None:
     """Put something else in the place of one of the host's files."""
+    target = target.replace(b"SECRET", bytes(secret))
     try:
         if any(parent.is_symlink() for parent in (host.path / path.lstrip("/")).parents):
             return  # an earlier change leads elsewhere from here
@@ -238,6 +254,10 @@ def change(host: HostFolder, path: str, kind: str, content: bytes, target: bytes
             real.write_bytes(content)
         elif kind == "link":
             real.symlink_to(os.fsdecode(target))
+        elif kind == "out":
+            named = secret / real.name
+            other = secret / "my.cnf" if real.suffix else secret
+            real.symlink_to(named if named.exists() else other)
         elif kind == "folder":
             real.mkdir()
         elif kind == "fifo":
