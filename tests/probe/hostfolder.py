@@ -53,7 +53,36 @@ def run_probe(
         check=False,
     )
     ran = Ran(finished.returncode, finished.stdout, finished.stderr)
-    if ran.code == 0 and not {"--pretty", "--help"} & set(arguments):
+    return ran if {"--pretty", "--help"} & set(arguments) else checked(ran)
+
+
+# What a process is charged with begins at its starter's size: the probe gets a small starter.
+_STARTER = """
+import os, sys
+child = os.fork()
+if not child:
+    os.execv(sys.executable, [sys.executable, "-I", "-S"] + sys.argv[1:])
+_, status, usage = os.wait4(child, 0)
+sys.stderr.write("%f %d" % (usage.ru_utime + usage.ru_stime, usage.ru_maxrss // 1024))
+sys.exit(1 if status else 0)
+"""
+
+
+def measured(host: HostFolder, seconds: float = 10) -> tuple[Ran, float, int]:
+    """A run with this time limit that ends well, its CPU seconds, and its peak memory in MiB."""
+    finished = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", _STARTER, str(PROBE), "--root", str(host.path),
+         "--max-seconds", str(seconds)],
+        capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert finished.returncode == 0, finished.stderr
+    cpu, mebibytes = finished.stderr.split()
+    return checked(Ran(0, finished.stdout, "")), float(cpu), int(mebibytes)
+
+
+def checked(ran: Ran) -> Ran:
+    """The same run with its report, after checking what holds for every report."""
+    if ran.code == 0:
         assert ran.stdout.count("\n") == 1
         assert ran.stdout.isascii()
         ran.report = unpacked(ran.stdout)

@@ -454,28 +454,3 @@ def test_a_process_that_ends_meanwhile_costs_its_own_record(host: HostFolder) ->
     host.link("/proc/5/exe", "/usr/sbin/mysqld")
     host.process(6, "/usr/sbin/mysqld", listens=((ANY_ADDRESS, 3307),))
     assert host.probe().databases["mysql-3307"]["status"] == "running"
-
-
-def test_twenty_thousand_processes(host: HostFolder) -> None:
-    """Cost grows with the number of processes no worse than linearly."""
-
-    def seconds() -> float:
-        best = 60.0
-        for _ in range(3):
-            started = os.times()
-            assert host.probe().databases["mysql-3306"]["status"] == "running"
-            ended = os.times()
-            used = ended.children_user + ended.children_system
-            before = started.children_user + started.children_system
-            best = min(best, used - before)
-        return best
-
-    host.mysqld()
-    host.process(99, "/usr/sbin/mysqld", listens=((ANY_ADDRESS, 3306),))
-    small, large = 2_000, 20_000
-    for pid in range(100, 100 + small):
-        host.link(f"/proc/{pid}/exe", "/usr/sbin/nginx")
-    few = seconds()
-    for pid in range(100 + small, 100 + large):
-        host.link(f"/proc/{pid}/exe", "/usr/sbin/nginx")
-    assert seconds() < few * large / small

@@ -1,0 +1,117 @@
+"""Very many processes, and what a scan leaves behind on a disk: nothing.
+
+PROBE_SCALE_PROCESSES sets how many processes (20,000).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.probe.hostfolder import ANY_ADDRESS, PROBE, HostFolder, measured
+
+PROCESSES = int(os.environ.get("PROBE_SCALE_PROCESSES", "20000"))
+
+
+@pytest.fixture
+def host() -> Iterator[HostFolder]:
+    """A host with a server that runs, in memory where there is a folder for that."""
+    memory = Path("/dev/shm")  # noqa: S108 - a folder of its own is made below it
+    with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as name:
+        host = HostFolder(Path(name))
+        host.mysqld()
+        host.sparse("/var/lib/mysql/ibdata1", 1)
+        host.process(99, "/usr/sbin/mysqld", listens=((ANY_ADDRESS, 3306),))
+        yield host
+
+
+def processes(host: HostFolder, first: int, last: int) -> None:
+    """Processes of another program: as little of each as a scan looks at."""
+    proc = os.open(host.path / "proc", os.O_RDONLY | os.O_DIRECTORY)
+    for pid in range(first, last):
+        os.mkdir(str(pid), dir_fd=proc)
+        os.symlink("/usr/sbin/nginx", f"{pid}/exe", dir_fd=proc)
+    os.close(proc)
+
+
+def cost(host: HostFolder) -> tuple[float, int]:
+    """CPU seconds, the least of three, and peak memory in MiB of a scan that is right."""
+    best, peak = 600.0, 0
+    for _ in range(3):
+        ran, seconds, mebibytes = measured(host, 45)
+        assert ran.databases["mysql-3306"]["status"] == "running"
+        assert ran.report["complete"]
+        best, peak = min(best, seconds), max(peak, mebibytes)
+    return best, peak
+
+
+def test_cost_grows_no_worse_than_linearly(host: HostFolder) -> None:
+    """Ten times the processes: at most ten times the CPU, and the memory of their numbers."""
+    processes(host, 100, 100 + PROCESSES // 10)
+    few, small = cost(host)
+    processes(host, 100 + PROCESSES // 10, 100 + PROCESSES)
+    many, peak = cost(host)
+    print(f"{PROCESSES} processes: {many:.2f} s CPU, {peak} MiB")  # noqa: T201 - for `-rP`
+    assert many < few * 10
+    assert peak < small + 10 + PROCESSES // 2_000
+
+
+def traces(root: Path) -> dict[str, tuple[int, ...]]:
+    """All that a disk remembers of each file and folder, and of links but when they were read."""
+    found: dict[str, tuple[int, ...]] = {}
+    for folder, folders, files in os.walk(root):
+        for name in [*folders, *files, "."]:
+            path = os.path.join(folder, name)  # noqa: PTH118
+            s = os.lstat(path)
+            is_link = os.path.islink(path)  # noqa: PTH114
+            read = 0 if is_link or "/proc" in path else s.st_atime_ns
+            found[path] = (s.st_ino, s.st_mode, s.st_uid, s.st_nlink, s.st_size, s.st_mtime_ns,
+                           s.st_ctime_ns, read)  # fmt: skip
+    return found
+
+
+def test_a_scan_leaves_no_trace(host: HostFolder, tmp_path: Path) -> None:
+    """Every file's and folder's times, inode, mode and size are what they were; nothing is added,
+    neither below the host's `/` nor in the folder the probe was started in."""
+    host.package("mysql-server-core-8.0", "8.0.35-1", "/usr/sbin/mysqld")
+    host.text("/etc/my.cnf", "[mysqld]\ndatadir=/var/lib/mysql\n")
+    host.binary("/usr/lib/postgresql/15/bin/postgres", "postgres (PostgreSQL) 15.4")
+    host.text("/var/lib/postgresql/15/main/PG_VERSION", "15\n")
+    for folder, folders, files in os.walk(host.path):
+        for name in [*folders, *files]:
+            path = Path(folder, name)
+            if not path.is_symlink():
+                os.utime(path, (1, 2))  # read before it was written: the next reading is noted
+    before = traces(host.path)
+    subprocess.run(
+        [sys.executable, "-I", "-S", str(PROBE), "--root", str(host.path)],
+        cwd=tmp_path, check=True, capture_output=True,
+    )  # fmt: skip
+    assert traces(host.path) == before
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.xfail(
+    strict=True, raises=AssertionError, reason="the document starts Python without -B"
+)
+def test_python_leaves_no_compiled_modules(host: HostFolder, tmp_path: Path) -> None:
+    """As the document starts it, Python writes no __pycache__ where a host's is missing."""
+    document = json.loads(PROBE.with_name("ssm-document.json").read_text())
+    flags = re.search(
+        r'\\?"\$python\\?"((?: -\w)+) -c',
+        "\n".join(document["mainSteps"][1]["inputs"]["runCommand"]),
+    )
+    assert flags is not None
+    command = [sys.executable, *flags.group(1).split(), "-X", f"pycache_prefix={tmp_path}"]
+    subprocess.run(
+        [*command, str(PROBE), "--root", str(host.path)], check=True, capture_output=True
+    )
+    assert list(tmp_path.rglob("*.pyc")) == []

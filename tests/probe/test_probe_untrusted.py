@@ -1,0 +1,323 @@
+"""Executables that are not to be trusted, on a live host: in namespaces of their own, as root.
+
+Each stage is a shell script that lays a host out in private mount, process and network namespaces
+and then runs the probe: what is started there ends with it, and nobody else sees it.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.probe.hostfolder import PROBE, Ran, checked
+from tests.probe.test_probe_safety import ATTACK, missing
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root could be tricked")
+
+TEXT = r"\0mysqld-8.0\0008.0.35\0MySQL Community Server - GPL"
+SETUP = """
+set -e
+mount -t tmpfs -o mode=755 tmpfs /opt
+mkdir -p /opt/db/bin
+install -m 755 {plain} /opt/db/bin/mysqld
+"""
+START = "/opt/db/bin/mysqld serve >/dev/null & sleep 0.2\n"
+
+
+class Stage:
+    """A folder that everyone can write, with two attackers' programs: without any text of a server,
+    so that only asking it could tell its version, and with a server's texts."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.marker = folder / "marker"
+        self.plain, self.forged = folder / "plain", folder / "forged"
+        compiler = shutil.which("cc") or shutil.which("gcc")
+        if not (compiler and shutil.which("unshare")):
+            missing("needs a C compiler and unshare")
+        source = folder / "attack.c"
+        source.write_text(ATTACK)
+        for binary, text in ((self.plain, "no text"), (self.forged, TEXT)):
+            defines = [f'-DMARKER="{self.marker}"', f'-DTEXT="{text}"']
+            command = [compiler or "", "-w", *defines, "-o", str(binary), str(source)]
+            subprocess.run(command, check=True)
+        folder.chmod(0o777)
+
+    def probe(self, script: str, *before: str, start: str = START) -> Ran:
+        """Lay out, start, and look; `before` is put in front of the probe's command."""
+        names = {"plain": self.plain, "forged": self.forged, "here": self.folder}
+        command = [*before, sys.executable, "-I", "-S", str(PROBE), "--max-seconds", "20"]
+        shell = SETUP + script + start + '"$@"\nexit $?\n'
+        for name, path in names.items():
+            shell = shell.replace("{%s}" % name, str(path))  # noqa: UP031 - shell has braces too
+        finished = subprocess.run(
+            ["unshare", "--mount", "--pid", "--fork", "--mount-proc", "--net", "--kill-child",
+             "--propagation", "private", "sh", "-c", shell, "sh", *command],
+            capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+        ran = Ran(finished.returncode, finished.stdout, finished.stderr)
+        assert ran.code == 0, ran.stderr
+        return checked(ran)
+
+    @property
+    def was_run(self) -> bool:
+        """Whether an attacker's program was run otherwise than by the stage itself."""
+        return self.marker.exists()
+
+
+@pytest.fixture
+def stage() -> Iterator[Stage]:
+    """A stage in a folder under /tmp."""
+    with tempfile.TemporaryDirectory(prefix="stage-") as name:
+        yield Stage(Path(name))
+
+
+def test_a_trusted_server_is_asked(stage: Stage) -> None:
+    """The control for all below: a server that only root could have put there is asked."""
+    ran = stage.probe("")
+    assert stage.was_run
+    assert [d["version"] for d in ran.report["databases"] if d["binary"] == "/opt/db/bin/mysqld"]
+
+
+@pytest.mark.parametrize(
+    "flaw",
+    [
+        "chown nobody /opt/db/bin/mysqld",
+        "chmod g+w /opt/db/bin/mysqld",
+        "chmod o+w /opt/db/bin/mysqld",
+        "chmod u+s /opt/db/bin/mysqld",
+        "chmod g+s /opt/db/bin/mysqld",
+        "chown nobody /opt/db/bin",
+        "chmod o+w /opt/db/bin",
+        "chmod g+w /opt/db",
+        "chmod 1777 /opt/db",
+        "chown nobody /opt",
+        "mv /opt/db/bin/mysqld {here}/mysqld; ln -s {here}/mysqld /opt/db/bin/mysqld",
+        "mv /opt/db {here}/db; ln -s {here}/db /opt/db",
+        "mount -t tmpfs -o mode=755,uid=65534 x /opt/db/bin; install {plain} /opt/db/bin/mysqld",
+        "mount -o remount,noexec /opt #",
+    ],
+)
+def test_one_flaw_is_enough_not_to_run_it(stage: Stage, flaw: str) -> None:
+    """Owner, mode, a parent folder, a link to elsewhere, a mount: each alone forbids it."""
+    start = START if "noexec" not in flaw else ""
+    stage.probe(f"{flaw}\n", start=start)
+    assert not stage.was_run
+
+
+@pytest.mark.xfail(
+    strict=True,
+    raises=AssertionError,
+    reason="mount options are not looked at: a nosuid mount is trusted",
+)
+def test_a_mount_that_a_user_controls(stage: Stage) -> None:
+    """A user's image mounted for him (nosuid, nodev) holds files of any owner: none is run."""
+    stage.probe("mount -o remount,nosuid,nodev /opt\n")
+    assert not stage.was_run
+
+
+@pytest.mark.parametrize("space", ["unshare -m", "setpriv --reuid 65534 unshare -Urm"])
+def test_a_mount_namespace_of_its_own(stage: Stage, space: str) -> None:
+    """A program mounted over a server's path, for its own process only, is not that server: it is
+    not run, and takes neither the host's version nor its place."""
+    script = """
+rm /opt/db/bin/mysqld
+install -m 755 {here}/real /opt/db/bin/mysqld
+%s sh -c 'mount -t tmpfs x /opt/db && mkdir /opt/db/bin && cp {plain} /opt/db/bin/mysqld &&
+exec /opt/db/bin/mysqld serve' >/dev/null &
+sleep 0.5
+"""
+    real = stage.folder / "real"
+    real.write_bytes(stage.forged.read_bytes().replace(b"8.0.35", b"8.0.36"))
+    ran = stage.probe(script % space, start="")
+    assert not stage.was_run
+    found = [d for d in ran.report["databases"] if d["binary"] == "/opt/db/bin/mysqld"]
+    assert [(d["status"], d["version"]) for d in found] == [("installed", "8.0.36")]
+
+
+def test_a_root_of_its_own(stage: Stage) -> None:
+    """A program in a chroot, where its path looks like a server's, is not run or installed."""
+    script = """
+rm /opt/db/bin/mysqld
+j={here}/jail; mkdir -p $j/usr/sbin $j/lib $j/lib64; cp {plain} $j/usr/sbin/mysqld
+mount --rbind /lib $j/lib; mount --rbind /lib64 $j/lib64
+"""
+    start = """
+setpriv --reuid 65534 unshare -Ur chroot {here}/jail /usr/sbin/mysqld serve >/dev/null &
+sleep 0.5
+"""
+    ran = stage.probe(script, start=start)
+    assert not stage.was_run
+    assert f"{stage.folder}/jail/usr/sbin/mysqld" in ran.warnings
+    assert not [d for d in ran.report["databases"] if "jail" in d["binary"]]
+
+
+MEMFD = """
+import os, sys
+fd = os.memfd_create(sys.argv[2])
+os.write(fd, open(sys.argv[1], "rb").read())
+os.execve(fd, ["/opt/db/bin/mysqld", "serve"], {})
+"""
+
+
+@pytest.mark.parametrize("name", ["mysqld", "/opt/db/bin/mysqld"])
+def test_a_program_in_memory(stage: Stage, name: str) -> None:
+    """A program without a file, whatever it is called, is not run and not listed."""
+    (stage.folder / "start.py").write_text(MEMFD)
+    start = f"{sys.executable} -IS {{here}}/start.py {{plain}} {name} >/dev/null & sleep 0.5\n"
+    ran = stage.probe("rm /opt/db/bin/mysqld\n", start=start)
+    assert not stage.was_run
+    assert not [d for d in ran.report["databases"] if "mysqld" in d["binary"] and "opt" in str(d)]
+
+
+@pytest.mark.parametrize(
+    "after", ["rm {here}/mysqld", "mv {here}/mysqld '{here}/mysqld (deleted)'"]
+)
+def test_a_program_whose_file_has_gone(stage: Stage, after: str) -> None:
+    """A user's program that was deleted, or is called as if it were, is not run and not listed."""
+    start = f"cp {{plain}} {{here}}/mysqld; {{here}}/mysqld serve >/dev/null & sleep 0.2; {after}\n"
+    ran = stage.probe("rm /opt/db/bin/mysqld\n", start=start)
+    assert not stage.was_run
+    assert not [d for d in ran.report["databases"] if str(stage.folder) in d["binary"]]
+
+
+def test_a_container_whose_root_leads_out(stage: Stage) -> None:
+    """Links in a live container's root end in that root, absolute and relative ones."""
+    script = """
+rm /opt/db/bin/mysqld
+mkdir -p /opt/secret; printf '[mysqld]\\nport=7301\\n' > /opt/secret/my.cnf
+head -c 7301 /dev/zero > /opt/secret/ibdata1
+c={here}/container; mkdir -p $c/usr/sbin $c/etc $c/var/lib $c/proc $c/lib $c/lib64
+cp {forged} $c/usr/sbin/mysqld
+ln -s /opt/secret/my.cnf $c/etc/my.cnf; ln -s ../../../../../opt/secret $c/etc/mysql
+ln -s /proc/1/root/opt/secret $c/var/lib/mysql
+mount --rbind /lib $c/lib; mount --rbind /lib64 $c/lib64
+"""
+    start = """
+unshare -m sh -c 'mount -t proc proc {here}/container/proc;
+exec chroot {here}/container /usr/sbin/mysqld serve' > /dev/null &
+sleep 0.5
+"""
+    ran = stage.probe(script, start=start)
+    (found,) = [d for d in ran.report["databases"] if d["status"] == "running"]
+    assert found["version"] == "8.0.35"
+    assert "7301" not in str(found)
+    assert not stage.was_run
+
+
+# --- what a user's process says of itself ---------------------------------------------------------
+
+RACE = """
+import ctypes, os, sys
+swap = ctypes.CDLL(None).renameat2
+while True:
+    swap(-100, b"%s/data", -100, b"%s/link", 2)
+"""
+
+
+@pytest.mark.xfail(
+    strict=True,
+    raises=AssertionError,
+    reason="owner checked on one opening, measured on two later ones",
+)
+def test_another_users_data_swapped_in(stage: Stage) -> None:
+    """A data directory that is the user's when it is checked and a link to another's when it is
+    measured: its size and its record stay the other's."""
+    (stage.folder / "race.py").write_text(RACE.replace("%s", str(stage.folder)))
+    script = """
+rm /opt/db/bin/mysqld; mkdir -m 700 /opt/secret; head -c 7301 /dev/zero > /opt/secret/ibdata1
+mkdir {here}/data; touch {here}/data/ibdata1; chown -R nobody {here}/data
+ln -s /opt/secret {here}/link; cp {forged} {here}/mysqld
+"""
+    start = f"{sys.executable} -IS {{here}}/race.py &\n" + 60 * (
+        "setpriv --reuid 65534 {here}/mysqld serve --datadir={here}/data >/dev/null &\n"
+    )
+    for _ in range(5):
+        ran = stage.probe(script, start=start + "sleep 1\n")
+        assert "7301" not in [str(d.get("data_size_bytes")) for d in ran.report["databases"]]
+        for name in ("data", "link"):
+            path = stage.folder / name
+            path.unlink() if path.is_symlink() else shutil.rmtree(path)
+
+
+# --- by system calls ------------------------------------------------------------------------------
+
+
+def calls(stage: Stage, script: str, start: str = START) -> list[str]:
+    """The system calls of a scan, each with the paths of its descriptors."""
+    if shutil.which("strace") is None:
+        missing("no strace")
+    log = stage.folder / "calls"
+    stage.probe(script, "strace", "-f", "-y", "-s", "0", "-o", str(log), start=start)
+    return log.read_text(errors="replace").splitlines()
+
+
+FORBIDDEN = (
+    "O_WRONLY", "O_RDWR", "O_CREAT", "O_TRUNC", "O_APPEND", " connect(", " socket(", " sendto(",
+    " bind(", " unlink", " rename", " mkdir", " rmdir", " chmod", " fchmod", " chown", " fchown",
+    " link", " symlink", " mknod", " utime", " truncate", " ftruncate", " setxattr", " kill(",
+    " tgkill(", " tkill(", " ptrace(", " mount(", " umount", " fork(", " vfork(", " clone",
+    " setsid(", " pidfd", " process_vm", " bpf(", " perf_event", " inotify", " fanotify",
+)  # fmt: skip
+
+
+def test_a_scan_changes_nothing(stage: Stage) -> None:
+    """With a running server, a stopped one and a user's: no call that writes, connects, signals or
+    starts anything; what is written goes to the output."""
+    script = "cp {forged} /opt/db/bin/mysqld; install -D {forged} /opt/two/bin/mysqld\n"
+    start = START + "cp {plain} {here}/mysqld; {here}/mysqld serve >/dev/null & sleep 0.2\n"
+    made = calls(stage, script, start=start)
+    assert len(made) > 200
+    for call in made:
+        assert not any(word in call for word in FORBIDDEN), call
+    assert sum(" execve(" in call for call in made) == 1
+    written = [call for call in made if " write(" in call or " writev(" in call]
+    assert all(" write(1<" in call for call in written), written
+    assert not stage.was_run
+
+
+@pytest.mark.xfail(
+    strict=True,
+    raises=AssertionError,
+    reason="a configuration file may be any file: so is /proc/kmsg",
+)
+def test_a_kernel_file_named_as_configuration(stage: Stage) -> None:
+    """Reading some files of /proc changes something (/proc/kmsg gives each message once): a user's
+    process that names one, here a harmless one, does not have root read it."""
+    start = (
+        "cp {forged} {here}/mysqld\n{here}/mysqld serve --defaults-file=/proc/iomem >/dev/null &\n"
+    )
+    made = calls(stage, "", start=start + "sleep 0.2\n")
+    assert not [call for call in made if " read(" in call and "</proc/iomem>" in call]
+
+
+def test_a_hung_network_mount_is_not_touched(stage: Stage) -> None:
+    """A mount whose server never answers, as data directory, configuration, working directory and
+    as the place of an executable: whoever touches it hangs for ever. The probe does not."""
+    if not Path("/dev/fuse").exists():
+        missing("no /dev/fuse")
+    script = """
+cp {forged} /opt/db/bin/mysqld; install -D {forged} /opt/hung/bin/mysqld
+/opt/hung/bin/mysqld serve >/dev/null & sleep 0.2
+exec 9<>/dev/fuse
+mount -i -t fuse.sshfs -o fd=9,rootmode=40755,user_id=0,group_id=0 filer: /opt/hung
+ln -s /opt/hung/data /opt/data
+"""
+    start = """
+/opt/db/bin/mysqld serve --datadir=/opt/hung/data --defaults-file=/opt/hung/my.cnf >/dev/null &
+/opt/db/bin/mysqld serve --datadir=/opt/data >/dev/null &
+sleep 0.2
+"""
+    ran = stage.probe(script, start=start)
+    assert "on a network file system: not touched" in ran.warnings
+    assert "/opt/hung/bin/mysqld: on a network file system, not read" in ran.warnings
+    found = [d for d in ran.report["databases"] if d["binary"] == "/opt/db/bin/mysqld"]
+    assert len(found) == 2
+    assert all("data_size_bytes" not in record for record in found)
