@@ -67,9 +67,9 @@ class SharedRun:
         if done.answer_seconds is not None:
             update.set("answer_seconds", _decimal(done.answer_seconds))
         for name in (*COUNTS, *COSTS):
-            update.add(name, getattr(done, name))
+            update.add(name, getattr(done, name) or 0)
         for name in KINDS:
-            for kind, count in getattr(done, name).items():
+            for kind, count in (getattr(done, name) or {}).items():
                 update.add(name, count, kind)
         if done.first_scanned_seconds is not None:
             update.set_once("first_scanned_seconds", _decimal(done.first_scanned_seconds))

@@ -12,9 +12,9 @@ from discovery.text import printable
 @click.command()
 @click.pass_context
 def replay(ctx: click.Context) -> None:
-    """Store what DynamoDB did not take of earlier runs: results, and the records of the runs.
+    """Store what DynamoDB did not take of earlier runs.
 
-    Reads the folder DISCOVERY_SPOOL_DIR and the queue DISCOVERY_DLQ_URL. What is stored is removed
+    Those are results, and the records of the runs themselves. Reads the folder DISCOVERY_SPOOL_DIR and the queue DISCOVERY_DLQ_URL. What is stored is removed
     from there. Nothing overwrites what a newer run has found; repeating does no harm.
 
     Exit codes: 0 nothing is left; 3 something could not be stored and is kept.
