@@ -75,6 +75,7 @@ MAX_LINKS = 40
 MAX_TEXT = 256
 MAX_PATH = 1024
 MAX_WARNINGS = 20
+MAX_OF_A_KIND = 5
 MAX_LISTEN = 6
 MAX_CLIENTS = 50
 MAX_PLAIN = 2500  # characters that Systems Manager lists; a longer report is packed
@@ -886,12 +887,11 @@ def expanded(folder: Folder, path: str, include: str, seen: "List[str]") -> "Ite
 
 def xml_settings(text: str) -> "List[str]":
     """`outer.inner = value` for each element below the root that holds text alone."""
-    above, found, hidden = [], [], False  # type: Tuple[List[str], List[str], bool]
-    for mark, tag, value in re.findall(r"(<!--|-->)|<([^<>]*)>([^<]*)", text):
-        hidden = mark == "<!--" if mark else hidden
+    above, found = [], []  # type: Tuple[List[str], List[str]]
+    start, *parts = text.split("<!--")
+    text = start + "".join(part.partition("-->")[2] for part in parts)
+    for tag, value in re.findall(r"<([^<>]*)>([^<]*)", text):
         name = re.match(r"\w{1,100}", tag)
-        if hidden or mark:
-            continue
         if tag[:1] == "/":
             del above[-1:]
         elif name and tag[-1:] != "/":
@@ -1380,6 +1380,7 @@ class Host:
             for name in rule.programs + rule.aliases:
                 self.by_name.setdefault(name, []).append(rule)
         self.warnings = []  # type: List[str]
+        self.kinds = {}  # type: Dict[str, int]
         self.complete = True
         self.databases = []  # type: List[Database]
         self.proxies = []  # type: List[str]
@@ -1390,8 +1391,13 @@ class Host:
         self.in_use = set()  # type: set[Tuple[int, int]]
 
     def warn(self, text: str) -> None:
-        """Say what could not be done; each thing once."""
-        if text not in self.warnings and len(self.warnings) < MAX_WARNINGS:
+        """Say what could not be done; each thing once, and few of a kind: whoever can cause many of
+        one must not hide the others."""
+        if text in self.warnings:
+            return
+        kind = text[text.rfind(": ") + 2 :]
+        self.kinds[kind] = self.kinds.get(kind, 0) + 1
+        if self.kinds[kind] <= MAX_OF_A_KIND and len(self.warnings) < MAX_WARNINGS:
             self.warnings.append(text)
 
     def late(self) -> bool:
@@ -1522,10 +1528,15 @@ class Database:
                 self.evidence[name] = evidence
 
     def put_data(
-        self, host: Host, folder: Folder, path: str, evidence: str, owner: "Optional[int]" = None
+        self,
+        host: Host,
+        folder: Folder,
+        path: str,
+        evidence: str,
+        may_use: "Callable[[Node], bool]",
     ) -> None:
         """Set the data directory and its size, which is unknown unless it was measured. It is
-        opened once: what is measured is what belongs to `owner`, when one is asked for."""
+        opened once: what is measured is the one that the server may use."""
         node, why = None, ""
         try:
             node = folder.open(path)
@@ -1533,7 +1544,7 @@ class Database:
             why = "on a network file system: not touched"
         except OSError as error:
             why = "unreadable: %s" % error.strerror
-        if owner is not None and not (node and node.stat.st_uid == owner):
+        if node and not may_use(node):
             # Any user can start what is called like a server and names a real server's data.
             host.warn("%s: %s is another user's, not its data" % (self.evidence["status"], path))
             return
@@ -1617,8 +1628,7 @@ class Running:
         elif not path:
             host.warn("%s, %s: its data directory could not be found" % (self.name, rule.engine))
         else:
-            owner = None if self.is_roots or not host.live else process.user or 0
-            database.put_data(host, folder, path, evidence, owner)
+            database.put_data(host, folder, path, evidence, self.may_use)
         database.put_settings(rule, process.command, self.config, folder)
         self.put_port(database)
         database.place = process.instance if rule.instance else ""
@@ -1695,6 +1705,13 @@ class Running:
                     self.host.warn("%s, %s: %s" % (self.name, path, what))
                 return Version(match.group(1), "file name"), path
         return None, self.process.exe
+
+    def may_use(self, folder: Node) -> bool:
+        """Whether a data directory can be this process's: its user's own, or, for a server that
+        only root can change, at least not closed to all but another user."""
+        mode = folder.stat.st_mode
+        own = folder.stat.st_uid == self.process.user or not self.host.live
+        return own or (self.is_roots and (self.process.user == 0 or bool(mode & 0o077)))
 
     def data_dir(self) -> "Found":
         """Command line, configuration, working directory, open files, then the usual places."""
@@ -1981,7 +1998,7 @@ def add_installed(
     database = Database(rule, server[2], "installed", "executable, no process", server[0])
     database.put("port", *(config.port or (rule.default_port, "engine default")))
     if data:
-        database.put_data(host, host.folder, *data[0])
+        database.put_data(host, host.folder, data[0][0], data[0][1], lambda _: True)
     elif rule.data_places or "stateless" in rule.traits:
         database.put("data_size_bytes", 0)
         database.put("data_size_complete", True)
@@ -2102,6 +2119,8 @@ def clean(value: "Any", limit: int = MAX_TEXT) -> "Any":
 def report(host: Host) -> "Dict[str, Any]":
     """The report, in the order in which it is printed."""
     give_ids(host.databases)
+    over = [(count - MAX_OF_A_KIND, kind) for kind, count in host.kinds.items()]
+    many = ["%d more: %s" % one for one in over if one[0] > 0]
     records = []
     for db in sorted(host.databases, key=lambda db: str(db.values["db_id"])):
         record = {name: db.values[name] for name in _FIELDS if name in db.values}
@@ -2115,7 +2134,7 @@ def report(host: Host) -> "Dict[str, Any]":
         "probe": VERSION,
         "host": host_facts(host),
         "databases": records,
-        "warnings": clean(host.warnings),
+        "warnings": clean(host.warnings + many),
         "complete": host.complete,
         "elapsed_ms": int((time.monotonic() - host.begun) * 1000),
         "count": len(records),
