@@ -59,9 +59,12 @@ MAX_SIZE_DEPTH = 64
 MAX_HELD = 500
 MAX_FILES_OPEN = 50000
 MAX_CMDLINE = 128 * 1024
+MAX_ARGUMENTS = 1000
 MAX_CONFIG_FILES = 200
 MAX_CONFIG_LINES = 20000
+MAX_CONFIG_LINE = 4096
 MAX_NET_TABLE = 4 * MIB
+MAX_MOUNTS = 16 * MIB
 MAX_PACKAGE_STATUS = 32 * MIB
 MAX_EXECUTABLE = 256 * MIB
 MAX_ALL_EXECUTABLES = 512 * MIB
@@ -72,6 +75,7 @@ MAX_LINKS = 40
 MAX_TEXT = 256
 MAX_PATH = 1024
 MAX_WARNINGS = 20
+MAX_OF_A_KIND = 5
 MAX_LISTEN = 6
 MAX_CLIENTS = 50
 MAX_PLAIN = 2500  # characters that Systems Manager lists; a longer report is packed
@@ -177,7 +181,7 @@ mysql 3306
  data_places = /var/lib/mysql
  config_options = --defaults-file
  config_places = /etc/my.cnf /etc/mysql/my.cnf
- include : \s*!(include(?:dir)?)\s+(\S.*?)\s*$
+ include : !(include(?:dir)?)\s+(.*)
  groups : (mysqld|server|mysqld-\d+\.\d+|mariadbd?(-\d+\.\d+)?)$
  tls = ssl_cert
  role + master.info replica
@@ -208,7 +212,7 @@ postgresql 5432
  config_places = /etc/postgresql/*/*/postgresql.conf
  config_name : postgresql.conf
  config_also = postgresql.auto.conf
- include : \s*(include(?:_dir|_if_exists)?)\s*[= ]\s*['\"]?([^'\"]+?)['\"]?\s*$
+ include : (include(?:_dir|_if_exists)?)\s*[= ]\s*(.*)
  tls = ssl
  role + standby.signal standby
  role + recovery.conf standby
@@ -267,7 +271,7 @@ redis 6379
  data_marks = dump.rdb appendonlydir appendonly.aof
  data_places = /var/lib/redis /var/lib/redis/*
  config_places = /etc/redis/*.conf /etc/redis.conf
- include : \s*(include)\s+['\"]?([^'\"]+?)['\"]?\s*$
+ include : (include)\s+(.*)
  tls = tls-port
  role + replicaof replica
  role + slaveof replica
@@ -365,7 +369,7 @@ opensearch 9200 elasticsearch
 
 neo4j 7687
  programs = java
- says : .*\0(com|org)\.neo4j\.server\.\w*(\.?\w*EntryPoint|startup\.\w+)
+ says : .*\0(com|org)\.neo4j\.server\.(\w{1,40}\.)?(\w{0,60}EntryPoint|startup\.\w)
  library : .*/neo4j-kernel-(\d+\.\d+\.\d+)\.jar$
  library_places = /usr/share/neo4j/lib /opt/neo4j*/lib
  ask =
@@ -707,11 +711,12 @@ class Folder:
             paths = [""]
             for part in pattern.strip("/").split("/"):
                 if "*" in part:
-                    inner = [one for path in paths for one in self.inside(path)]
-                    paths = [one for one in inner if fits(one[one.rfind("/") + 1 :], part)]
+                    inner = (one for path in paths for one in self.inside(path))
+                    fitting = (one for one in inner if fits(one[one.rfind("/") + 1 :], part))
+                    paths = [one for one, _ in zip(fitting, range(MAX_LISTED))]
                 else:
                     paths = [path + "/" + part for path in paths]
-            found += paths[:MAX_LISTED]
+            found += paths
         return found
 
     def link(self, name: str) -> str:
@@ -732,6 +737,8 @@ def fits(name: str, pattern: str) -> bool:
 
 def remote_mounts(mounts: str) -> "List[str]":
     """Mount points of file systems that are never touched, from the text of /proc/…/mounts."""
+    if len(mounts) >= MAX_MOUNTS:
+        return ["/"]  # what comes behind is not known: nothing is touched
     kinds = {}
     for _, point, kind, *_ in [
         line.split(" ") for line in mounts.split("\n") if line.count(" ") > 2
@@ -789,7 +796,7 @@ class Config:
     def put(self, name: str, text: str, file: str) -> None:
         """Keep a setting without its quotes and the comment behind it."""
         quoted = re.match(r"(['\"])(.*?)\1", text)
-        value = quoted.group(2) if quoted else re.sub(r"(^|\s+)[#;].*", "", text).strip()
+        value = quoted.group(2) if quoted else re.sub(r"(?:^|(?<=\s))[#;].*", "", text).strip()
         self.values[name] = (value, "config " + file)
 
     def get(self, names: "Iterable[str]") -> "Found":
@@ -856,18 +863,21 @@ def expanded(folder: Folder, path: str, include: str, seen: "List[str]") -> "Ite
 
     Each file is read once, so a loop ends where it would close.
     """
-    if len(seen) >= MAX_CONFIG_FILES or path in seen or not folder.find(path):
+    node = folder.find(path)
+    if len(seen) >= MAX_CONFIG_FILES or path in seen or not node:
         return
     seen.append(path)
     yield "", path
-    text = folder.text(path)
+    # Reading a file of /proc can change something; their size is 0.
+    text = folder.text(path) if node.stat.st_size else ""
     lines = xml_settings(text) if text.lstrip()[:1] == "<" else text.split("\n", MAX_CONFIG_LINES)
     for line in lines[:MAX_CONFIG_LINES]:
-        match = re.match(include, line) if include and "include" in line else None
+        line = line[:MAX_CONFIG_LINE]
+        match = re.match(include, line.strip()) if include and "include" in line else None
         if not match and line.lstrip()[:1] not in ("", "#", ";"):
             yield line, path
         if match:
-            inner = os.path.join(os.path.dirname(path), match.group(2))
+            inner = os.path.join(os.path.dirname(path), match.group(2).strip("'\" \t"))
             paths = folder.glob([inner])
             if match.group(1).endswith("dir"):
                 paths = [one for one in folder.inside(inner) if one.endswith((".cnf", ".conf"))]
@@ -878,12 +888,14 @@ def expanded(folder: Folder, path: str, include: str, seen: "List[str]") -> "Ite
 def xml_settings(text: str) -> "List[str]":
     """`outer.inner = value` for each element below the root that holds text alone."""
     above, found = [], []  # type: Tuple[List[str], List[str]]
-    text = re.sub(r"<!--.*?-->", "", text, flags=re.S)
-    for close, name, alone, value in re.findall(r"<(/?)(\w+)[^<>]*?(/?)>([^<]*)", text):
-        if close:
+    start, *parts = text.split("<!--")
+    text = start + "".join(part.partition("-->")[2] for part in parts)
+    for tag, value in re.findall(r"<([^<>]*)>([^<]*)", text):
+        name = re.match(r"\w{1,100}", tag)
+        if tag[:1] == "/":
             del above[-1:]
-        elif not alone:
-            above.append(name)
+        elif name and tag[-1:] != "/":
+            above.append(name.group(0))
             if value.strip() and len(above) < 20:
                 found.append("%s = %s" % (".".join(above[1:]), " ".join(value.split())))
     return found
@@ -944,9 +956,9 @@ class Process:
         self.deleted = exe.endswith(_DELETED)
         self.exe = exe[: -len(_DELETED)] if self.deleted else exe
         self.line = self.files.text("cmdline", MAX_CMDLINE)
-        args = self.line.split("\0")
+        args = self.line.split("\0", MAX_ARGUMENTS)
         if len(args) < 3 and " " in args[0]:  # a title in the place of the arguments
-            args = args[0].split(" ")
+            args = args[0].split(" ", MAX_ARGUMENTS)
         self.command = Command(args[1:], "command line")
         self.cwd = self.files.link("cwd") or "/"
         said = [one for one in rules if one.where in exe and re.match(one.says, self.line, re.S)]
@@ -956,6 +968,8 @@ class Process:
             re.search(self.rule.instance, self.line[:256] + "\n" + self.cwd) if self.rule else None
         )
         self.instance = match.group(match.lastindex or 0) if match else str(pid)
+        if not (self.rule and self.rule.library):
+            self.line = ""  # hundreds of long ones would be held
         status = dict(one.partition(":")[::2] for one in self.files.text("status").split("\n"))
         self.parent = number(status.get("PPid", "")) or 0
         self.user = number(" ".join(status.get("Uid", "").split()[1:2]))  # the effective one
@@ -1008,13 +1022,13 @@ def candidates(host: "Host") -> "List[Process]":
     """
     found = {}  # type: Dict[int, Process]
     hidden = 0
-    for pid in sorted(int(name) for name in os.listdir(host.proc) if name.isdigit()):
-        path = "%s/%d" % (host.proc, pid)
+    proc = host.proc.fd
+    for pid in sorted(int(name) for name in os.listdir(proc) if name.isdigit()):
         exe = ""
         if host.late():
             break
         try:
-            exe = os.readlink(path + "/exe")
+            exe = os.readlink("%d/exe" % pid, dir_fd=proc)
             name = exe[: -len(_DELETED)] if exe.endswith(_DELETED) else exe
         except PermissionError:
             hidden += 1
@@ -1027,7 +1041,8 @@ def candidates(host: "Host") -> "List[Process]":
         if name not in host.by_name:
             continue
         try:
-            process = Process(pid, os.open(path, _FOLDER | os.O_NOFOLLOW), host.by_name[name], exe)
+            folder = os.open(str(pid), _FOLDER | os.O_NOFOLLOW, dir_fd=proc)
+            process = Process(pid, folder, host.by_name[name], exe)
         except OSError:
             continue
         if process.rule:
@@ -1234,6 +1249,8 @@ def around(piece: bytes, entry: str) -> "List[bytes]":
     literal, which is quick to find."""
     start, _, pattern = entry.encode().partition(b" ")
     start = start.replace(b"_", b" ")
+    if start == b".":  # nothing to look for first: the pattern begins with a literal itself
+        return re.findall(pattern, piece)[:100]
     found = []  # type: List[bytes]
     at = piece.find(start)
     while at >= 0 and len(found) < 100:
@@ -1281,6 +1298,8 @@ def asked_version(node: Node, rule: Rule) -> "Optional[Version]":
 
     command = [node.path] + rule.ask
     executable = node.reopened()
+    if os.fstatvfs(executable.fd).f_flag & (os.ST_NOSUID | os.ST_NOEXEC):
+        return None  # a mount for files that are not root's: of any image, of any owner
     try:
         asked = subprocess.Popen(  # noqa: S603 - a trusted file, see above
             command,
@@ -1351,16 +1370,17 @@ class Host:
         self.connections = connections
         root = os.path.realpath(root)
         self.live = root == "/"
-        self.proc = os.path.join(root, "proc")
         mounts = "/proc/self/mounts" if self.live else "/proc/mounts"
         self.folder = Folder(os.open(root, _FOLDER))
-        self.folder.remote = remote_mounts(self.folder.text(mounts))
+        self.folder.remote = remote_mounts(self.folder.text(mounts, MAX_MOUNTS))
+        self.proc = self.folder.open("/proc").reopened()
         self.rules = rules()
         self.by_name = {}  # type: Dict[str, List[Rule]]
         for rule in self.rules:
             for name in rule.programs + rule.aliases:
                 self.by_name.setdefault(name, []).append(rule)
         self.warnings = []  # type: List[str]
+        self.kinds = {}  # type: Dict[str, int]
         self.complete = True
         self.databases = []  # type: List[Database]
         self.proxies = []  # type: List[str]
@@ -1371,8 +1391,13 @@ class Host:
         self.in_use = set()  # type: set[Tuple[int, int]]
 
     def warn(self, text: str) -> None:
-        """Say what could not be done; each thing once."""
-        if text not in self.warnings and len(self.warnings) < MAX_WARNINGS:
+        """Say what could not be done; each thing once, and few of a kind: whoever can cause many of
+        one must not hide the others."""
+        if text in self.warnings:
+            return
+        kind = text[text.rfind(": ") + 2 :]
+        self.kinds[kind] = self.kinds.get(kind, 0) + 1
+        if self.kinds[kind] <= MAX_OF_A_KIND and len(self.warnings) < MAX_WARNINGS:
             self.warnings.append(text)
 
     def late(self) -> bool:
@@ -1426,17 +1451,20 @@ class Size:
     meanwhile leads out. `bytes` is None when nothing could be measured; `notes` say what lacks.
     """
 
-    def __init__(self, folder: Folder, path: str, deadline: float) -> None:
+    def __init__(self, folder: Node, remote: "List[str]", host: "Host") -> None:
         self.bytes = None  # type: Optional[int]
+        self.free_mb = None  # type: Optional[int]
         self.notes = []  # type: List[str]
         self._linked = set()  # type: set[Tuple[int, int]]
-        self._remote = folder.remote
+        self._remote = remote
         self._count = 0
-        self._end = min(time.monotonic() + MAX_SIZE_SECONDS, deadline)
+        self._end = min(time.monotonic() + MAX_SIZE_SECONDS, host.deadline)
         try:
-            self._add(folder.open(path).reopened(), 1)
-        except RemoteFile:
-            self._note("on a network file system: not touched")
+            readable = folder.reopened()
+            if host.live and folder.is_folder:
+                disk = os.fstatvfs(readable.fd)
+                self.free_mb = disk.f_bavail * disk.f_frsize // MIB
+            self._add(readable, 1)
         except OSError as error:
             self._note("unreadable: %s" % error.strerror)
 
@@ -1499,17 +1527,34 @@ class Database:
             if evidence:
                 self.evidence[name] = evidence
 
-    def put_data(self, host: Host, folder: Folder, path: str, evidence: str) -> None:
-        """Set the data directory and its size, which is unknown unless it was measured."""
+    def put_data(
+        self,
+        host: Host,
+        folder: Folder,
+        path: str,
+        evidence: str,
+        may_use: "Callable[[Node], bool]",
+    ) -> None:
+        """Set the data directory and its size, which is unknown unless it was measured. It is
+        opened once: what is measured is the one that the server may use."""
+        node, why = None, ""
+        try:
+            node = folder.open(path)
+        except RemoteFile:
+            why = "on a network file system: not touched"
+        except OSError as error:
+            why = "unreadable: %s" % error.strerror
+        if node and not may_use(node):
+            # Any user can start what is called like a server and names a real server's data.
+            host.warn("%s: %s is another user's, not its data" % (self.evidence["status"], path))
+            return
         self.put("data_dir", path, evidence)
-        node = folder.find(path)
-        if node:
-            host.in_use.add(node.identity)
-        if node and node.is_folder and host.live:
-            readable = node.reopened()
-            disk = os.fstatvfs(readable.fd)
-            self.put("disk_free_mb", disk.f_bavail * disk.f_frsize // MIB)
-        size = Size(folder, path, host.deadline)
+        if node is None:
+            host.warn("%s: %s" % (path, why))
+            return
+        host.in_use.add(node.identity)
+        size = Size(node, folder.remote, host)
+        self.put("disk_free_mb", size.free_mb)
         if size.bytes is not None:
             self.put("data_size_bytes", size.bytes)
             self.put("data_size_complete", not size.notes)
@@ -1551,7 +1596,7 @@ class Running:
             flags = _FOLDER | (0 if host.live else os.O_NOFOLLOW)
             try:
                 fd = os.open("root", flags, dir_fd=process.files.top.fd)
-                self.folder = Folder(fd, process.files.text("mounts"))
+                self.folder = Folder(fd, process.files.text("mounts", MAX_MOUNTS))
             except OSError:
                 pass  # it sees what the host sees
 
@@ -1578,16 +1623,12 @@ class Running:
         database.put("owner", name.group(1) if name else process.user and str(process.user))
         self.config = configuration(folder, rule, process.command, process.cwd)
         path, evidence = self.data_dir()
-        node = folder.find(path)
         if "stateless" in rule.traits:
             database.evidence["data_size"] = "keeps no data on disk"
         elif not path:
             host.warn("%s, %s: its data directory could not be found" % (self.name, rule.engine))
-        elif self.is_roots or not host.live or (node and node.stat.st_uid == process.user):
-            database.put_data(host, folder, path, evidence)
         else:
-            # Any user can start what is called like a server and names a real server's data.
-            host.warn("%s: %s is another user's, not its data" % (self.name, path))
+            database.put_data(host, folder, path, evidence, self.may_use)
         database.put_settings(rule, process.command, self.config, folder)
         self.put_port(database)
         database.place = process.instance if rule.instance else ""
@@ -1664,6 +1705,13 @@ class Running:
                     self.host.warn("%s, %s: %s" % (self.name, path, what))
                 return Version(match.group(1), "file name"), path
         return None, self.process.exe
+
+    def may_use(self, folder: Node) -> bool:
+        """Whether a data directory can be this process's: its user's own, or, for a server that
+        only root can change, at least not closed to all but another user."""
+        mode = folder.stat.st_mode
+        own = folder.stat.st_uid == self.process.user or not self.host.live
+        return own or (self.is_roots and (self.process.user == 0 or bool(mode & 0o077)))
 
     def data_dir(self) -> "Found":
         """Command line, configuration, working directory, open files, then the usual places."""
@@ -1950,7 +1998,7 @@ def add_installed(
     database = Database(rule, server[2], "installed", "executable, no process", server[0])
     database.put("port", *(config.port or (rule.default_port, "engine default")))
     if data:
-        database.put_data(host, host.folder, *data[0])
+        database.put_data(host, host.folder, data[0][0], data[0][1], lambda _: True)
     elif rule.data_places or "stateless" in rule.traits:
         database.put("data_size_bytes", 0)
         database.put("data_size_complete", True)
@@ -2071,6 +2119,8 @@ def clean(value: "Any", limit: int = MAX_TEXT) -> "Any":
 def report(host: Host) -> "Dict[str, Any]":
     """The report, in the order in which it is printed."""
     give_ids(host.databases)
+    over = [(count - MAX_OF_A_KIND, kind) for kind, count in host.kinds.items()]
+    many = ["%d more: %s" % one for one in over if one[0] > 0]
     records = []
     for db in sorted(host.databases, key=lambda db: str(db.values["db_id"])):
         record = {name: db.values[name] for name in _FIELDS if name in db.values}
@@ -2084,7 +2134,7 @@ def report(host: Host) -> "Dict[str, Any]":
         "probe": VERSION,
         "host": host_facts(host),
         "databases": records,
-        "warnings": clean(host.warnings),
+        "warnings": clean(host.warnings + many),
         "complete": host.complete,
         "elapsed_ms": int((time.monotonic() - host.begun) * 1000),
         "count": len(records),
@@ -2168,7 +2218,7 @@ def main(args: "List[str]") -> int:
     seconds = float(chosen["--max-seconds"])
     try:
         host = Host(chosen["--root"], seconds, "--connections" in chosen)
-        os.listdir(host.proc)
+        os.listdir(host.proc.fd)
     except OSError as error:
         sys.stderr.write(
             "cannot read /proc of %s: %s\n" % (clean(chosen["--root"]), error.strerror)

@@ -454,3 +454,19 @@ def test_a_process_that_ends_meanwhile_costs_its_own_record(host: HostFolder) ->
     host.link("/proc/5/exe", "/usr/sbin/mysqld")
     host.process(6, "/usr/sbin/mysqld", listens=((ANY_ADDRESS, 3307),))
     assert host.probe().databases["mysql-3307"]["status"] == "running"
+
+
+def test_many_warnings_of_a_kind_hide_no_other(host: HostFolder) -> None:
+    """Whoever starts forty false servers fills a few lines, not the list: what else there is to say
+    is said, and how many were left out."""
+    for pid in range(100, 140):
+        host.binary(f"/home/x/{pid}/mysqld", "nothing")
+        host.process(pid, f"/home/x/{pid}/mysqld", "mysqld")
+    host.binary("/usr/sbin/redis-server", "nothing")
+    host.process(150, "/usr/sbin/redis-server", "redis-server", cwd="/")
+    ran = host.probe()
+    assert any("redis" in text for text in ran.report["warnings"])
+    assert (
+        "35 more: called like a server, without a server's text; not listed, not run"
+        in (ran.report["warnings"])
+    )

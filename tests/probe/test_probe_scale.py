@@ -99,9 +99,6 @@ def test_a_scan_leaves_no_trace(host: HostFolder, tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.xfail(
-    strict=True, raises=AssertionError, reason="the document starts Python without -B"
-)
 def test_python_leaves_no_compiled_modules(host: HostFolder, tmp_path: Path) -> None:
     """As the document starts it, Python writes no __pycache__ where a host's is missing."""
     document = json.loads(PROBE.with_name("ssm-document.json").read_text())
