@@ -14,7 +14,7 @@ from benchmarks.simulated_aws import Limits, SimulatedAws, VirtualClock, Virtual
 from discovery.aws.inventory import Inventory
 from discovery.aws.runs import RunStore
 from discovery.cli.scan import exit_code
-from discovery.errors import NotFoundError
+from discovery.errors import FailureKind, NotFoundError
 from discovery.events import BatchSent, Event
 from discovery.model import EVERYTHING, RunRecord, RunStatus
 from discovery.runner import DiscoveryRun
@@ -137,3 +137,21 @@ def test_a_large_fleet_costs_few_calls() -> None:
         assert record.hosts_done == 1000
         ssm = [count for name, count in spent.items() if name.startswith("ssm:")]
         assert sum(ssm) <= 100, spent
+
+
+def test_credentials_that_expire_leave_what_is_in_flight_to_be_collected(
+    aws: SimulatedAws,
+) -> None:
+    """When commands cannot be looked at any more, nothing is called timed out: their hosts are not
+    reached, the scopes say why, and the next run collects the answers without sending again."""
+    aws.limits = replace(LIMITS, expires=aws.clock.seconds + 5)
+    first = run(aws)
+    assert (first.status, first.hosts_failed, first.hosts_scanned) == (RunStatus.FAILED, 0, 0)
+    assert {scope.error_kind for scope in store(aws).scopes(first.run_id)} == {
+        FailureKind.NO_CREDENTIALS
+    }
+    left = store(aws).outstanding(first.run_id)
+    assert sum(len(one.instance_ids) for one in left) == HOSTS
+    aws.limits = LIMITS
+    assert run(aws).hosts_scanned == HOSTS
+    assert set(aws.sent.values()) == {1}
