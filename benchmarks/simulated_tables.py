@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import pickle
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -166,7 +167,9 @@ class Table:
 
     def put(self, item: Item) -> None:
         """Put an item, whatever is there."""
-        self.items[item[self._partition]][item[self._sort]] = dict(item)
+        # As over the wire, nothing that is stored is the caller's own memory.
+        stored: Item = pickle.loads(pickle.dumps(item))  # noqa: S301 - what was just dumped
+        self.items[stored[self._partition]][stored[self._sort]] = stored
 
     def drop(self, key: Item) -> None:
         """Delete an item, if it is there."""

@@ -24,7 +24,7 @@ from discovery.context import KnownRecords, RunContext
 from discovery.entries import EntryWriter, RunEnd
 from discovery.errors import AwsError, NotFoundError
 from discovery.eventlog import log_event
-from discovery.events import Event, RunFinished, RunStarted, Watcher
+from discovery.events import Event, HostDone, RunFinished, RunStarted, ScopeFinished, Watcher
 from discovery.heartbeat import Heartbeat
 from discovery.ledger import Kept, Ledger
 from discovery.logs import about
@@ -109,8 +109,8 @@ class DiscoveryRun:
         self._resumes = resumes
         self._looks = Looks(None, aws.settings.command_timeout)
         self._runs = RunStore(aws)
-        known = KnownRecords(Inventory(aws))
-        writer = EntryWriter(aws, known.of_host, sleep=clock.sleep)
+        self._known = KnownRecords(Inventory(aws), plan.scopes)
+        writer = EntryWriter(aws, self._known.of_host, sleep=clock.sleep)
         self._ledger = Ledger(writer, self._runs, Spool(aws), clock)
         self._emitting = Lock()
         self._watcher: Watcher | None = None
@@ -275,6 +275,10 @@ class DiscoveryRun:
         return dict(found)
 
     def _emit(self, event: Event) -> None:
+        if isinstance(event, HostDone):
+            self._known.host_done(event.host)
+        elif isinstance(event, ScopeFinished):
+            self._known.scope_ended(event.record.account_id)
         with self._emitting:
             self._run = self._advanced(event)
             log_event(event)
