@@ -13,7 +13,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from discovery import artefacts
-from discovery.sandbox import Sandbox
+from discovery.sandbox import Sandbox, commands
 from discovery.sandbox.hosts import SandboxHost
 
 Hosts = list[SandboxHost]
@@ -39,9 +39,14 @@ def test_command_succeeds_with_the_steps_output(
 
 
 def test_new_command_is_pending_and_its_invocations_appear_later(
-    ssm: Any, hosts: Hosts, finished: WaitFor, sandbox: Sandbox
+    ssm: Any,
+    hosts: Hosts,
+    finished: WaitFor,
+    sandbox: Sandbox,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Right after SendCommand the invocation does not exist yet, as in AWS; the list is empty."""
+    monkeypatch.setattr(commands, "VISIBLE_SECONDS", 60.0)  # longer than two calls take anywhere
     sent = ssm.send_command(
         DocumentName=sandbox.settings.document_name, InstanceIds=[hosts[0].instance_id]
     )["Command"]
