@@ -2,7 +2,7 @@
 
 `python -m benchmarks.reconcile` prints the seconds and, as the peer in the same run, those of
 copying each record once with `dataclasses.replace`: the least that writing a new one takes.
-Exit code 1 when 100,000 records take 2 s or more.
+Exit code 1 when it takes more than one and a half times as long; about 2 s are the aim.
 """
 
 from __future__ import annotations
@@ -22,20 +22,21 @@ from discovery.reconcile import HostChanges, HostOutcome, reconcile_host
 from discovery.report import parse_report
 
 RECORDS = 100_000
-MOST_SECONDS = 2.0
-_BATCH = 10_000
+MOST_RATIO = 1.5
+_BATCH = 1_000
 _TAGS = ("Environment", "environment", "Env", "env", "Stage")
 
 
 def look(hosts: list[Host], known: list[HostChanges], report: HostReport, day: int) -> float:
     """Reconcile one report a host, replacing `known`; CPU seconds."""
     now = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(days=day)
+    run_id = f"{now:%Y%m%dT%H%M%S}"
     begun = time.process_time()
     for at, host in enumerate(hosts):
         known[at] = reconcile_host(
             known[at].puts,
             HostOutcome(host, report, None),
-            run_id=f"{now:%Y%m%dT%H%M%S}",
+            run_id=run_id,
             now=now,
             gone_ttl_days=90,
             environment_tags=_TAGS,
@@ -66,7 +67,7 @@ def main() -> int:
         f"reconcile {RECORDS:,} records: {reconciling:.2f} CPU s, {reconciling / copying:.2f} of "
         f"copying each once ({copying:.2f} s)\n"
     )
-    return int(reconciling >= MOST_SECONDS)
+    return int(reconciling > copying * MOST_RATIO)
 
 
 if __name__ == "__main__":
