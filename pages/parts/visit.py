@@ -147,7 +147,9 @@ def wordmark() -> str:
     return (
         '<svg xmlns="http://www.w3.org/2000/svg" width="186" height="28" viewBox="0 0 186 28">'
         f'<g fill="{accent}">{_MARK}</g>'
-        '<text x="30" y="20" font-family="Segoe UI, Helvetica, Arial, sans-serif" '
+        # One length whatever font the visitor has: a wider one would be cut off.
+        '<text x="30" y="20" textLength="152" lengthAdjust="spacingAndGlyphs" '
+        'font-family="Segoe UI, Helvetica, Arial, sans-serif" '
         f'font-size="16" font-weight="600" fill="{ink()}">Database Discovery</text>'
         "</svg>"
     )
