@@ -108,10 +108,9 @@ class ScopeCommands:
             if error.code != "InvalidInstanceId" or not refused:
                 self._results.refuse(batch, error)
                 return
-            for host in batch:
-                if host.instance_id in refused:
-                    failure = Failure(FailureKind.UNDELIVERABLE, str(error)[:500])
-                    self._results.store([(host, failure, None)])
+            failure = Failure(FailureKind.UNDELIVERABLE, str(error)[:500])
+            gone = [host for host in batch if host.instance_id in refused]
+            self._results.store((host, failure, None) for host in gone)
             rest = [host for host in batch if host.instance_id not in refused]
             if rest:
                 self._send_batch(document, rest)

@@ -7,7 +7,6 @@ that a single process does, and the run looks the same to whoever watches or can
 from __future__ import annotations
 
 import logging
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -32,7 +31,14 @@ from discovery.model import (
 )
 from discovery.pacing import Looks
 from discovery.plan import Plan
-from discovery.progress import final_status, since, summed, was_cut_short, with_unreached
+from discovery.progress import (
+    final_status,
+    since,
+    summed,
+    was_cut_short,
+    with_unreached,
+    with_usage,
+)
 from discovery.runner import DiscoveryRun
 from discovery.schedule import Clock, Schedule
 from discovery.settings import Settings
@@ -257,11 +263,10 @@ def finish(
         status = final_status(run, cancelled=run.cancel_requested)
         now = Clock().now()
         run = replace(
-            run,
+            with_usage(run, aws.calls.usage()),
             status=RunStatus.FAILED if error else status,
             finished_at=now,
             heartbeat_at=now,
-            api_calls=dict(Counter(run.api_calls) + Counter(aws.calls.usage().calls)),
         )
         runs.close_run(run)
     Lease(aws, run.run_id, holder).release()

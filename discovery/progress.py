@@ -16,6 +16,7 @@ from discovery.model import (
     RunStatus,
     ScopeRecord,
     ScopeStatus,
+    Usage,
 )
 
 COUNTS = (
@@ -109,6 +110,18 @@ def summed(run: RunRecord, scopes: Sequence[ScopeRecord]) -> RunRecord:
         databases=sum(scope.databases for scope in scopes),
         batches=sum(scope.commands for scope in scopes),
         cut_short=any(map(was_cut_short, scopes)),
+    )
+
+
+def with_usage(run: RunRecord, usage: Usage) -> RunRecord:
+    """`run` with what one more process has asked of AWS."""
+    return replace(
+        run,
+        api_calls=dict(Counter(run.api_calls) + Counter(usage.calls)),
+        throttled_calls=dict(Counter(run.throttled_calls or {}) + Counter(usage.throttled)),
+        retries=(run.retries or 0) + usage.retries,
+        read_units=(run.read_units or 0) + usage.read_units,
+        write_units=(run.write_units or 0) + usage.write_units,
     )
 
 

@@ -1533,7 +1533,7 @@ class Database:
         folder: Folder,
         path: str,
         evidence: str,
-        may_use: "Callable[[Node], bool]",
+        may_use: "Callable[[Optional[Node]], bool]",
     ) -> None:
         """Set the data directory and its size, which is unknown unless it was measured. It is
         opened once: what is measured is the one that the server may use."""
@@ -1544,9 +1544,10 @@ class Database:
             why = "on a network file system: not touched"
         except OSError as error:
             why = "unreadable: %s" % error.strerror
-        if node and not may_use(node):
+        if not may_use(node):
             # Any user can start what is called like a server and names a real server's data.
-            host.warn("%s: %s is another user's, not its data" % (self.evidence["status"], path))
+            what = "is another user's, not its data" if node else "is not known to be its data"
+            host.warn("%s: %s %s" % (self.evidence["status"], path, what))
             return
         self.put("data_dir", path, evidence)
         if node is None:
@@ -1706,9 +1707,12 @@ class Running:
                 return Version(match.group(1), "file name"), path
         return None, self.process.exe
 
-    def may_use(self, folder: Node) -> bool:
+    def may_use(self, folder: "Optional[Node]") -> bool:
         """Whether a data directory can be this process's: its user's own, or, for a server that
-        only root can change, at least not closed to all but another user."""
+        only root can change, at least not closed to all but another user. Of one that cannot be
+        opened only such a server is believed."""
+        if folder is None:
+            return self.is_roots or not self.host.live
         mode = folder.stat.st_mode
         own = folder.stat.st_uid == self.process.user or not self.host.live
         return own or (self.is_roots and (self.process.user == 0 or bool(mode & 0o077)))

@@ -243,6 +243,24 @@ def test_throttling_is_waited_out(sandbox: Sandbox, settings: Settings) -> None:
     assert scan(settings, host).status is RunStatus.SUCCEEDED
 
 
+def test_hosts_share_a_transaction(sandbox: Sandbox, settings: Settings) -> None:
+    """The results of one look are written together: one call, not one a host."""
+    hosts = hosts_of(sandbox, 5)
+    before = sandbox.calls["dynamodb:TransactWriteItems"]
+    assert scan(settings, *hosts).hosts_scanned == len(hosts) > 1
+    assert sandbox.calls["dynamodb:TransactWriteItems"] - before < len(hosts)
+
+
+def test_what_dynamodb_finds_wrong_of_one_host_costs_the_others_nothing(
+    sandbox: Sandbox, settings: Settings
+) -> None:
+    """A transaction of several hosts that is refused for what is in it is written host by host."""
+    hosts = hosts_of(sandbox, 3)
+    sandbox.fail_next("dynamodb:TransactWriteItems", "ValidationException", 2)
+    run = scan(settings, *hosts)
+    assert (run.hosts_scanned, run.hosts_failed, run.kept) == (len(hosts) - 1, 1, 1)
+
+
 def test_a_host_that_goes_before_the_command_costs_no_other(
     sandbox: Sandbox, settings: Settings
 ) -> None:

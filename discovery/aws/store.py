@@ -216,9 +216,9 @@ def _transactions(hosts: Iterable[list[_Unit]]) -> Iterator[list[_Unit]]:
     actions = size = 0
     for units in hosts:
         # A host is packed whole where that is possible, else unit by unit.
-        whole = _fits(sum(len(unit.actions) for unit in units), sum(map(_size, units)))
-        for block in [units] if whole else [[unit] for unit in units]:
-            more, larger = sum(len(unit.actions) for unit in block), sum(map(_size, block))
+        whole = [(units, sum(len(unit.actions) for unit in units), sum(map(_size, units)))]
+        single = (([unit], len(unit.actions), _size(unit)) for unit in units)
+        for block, more, larger in whole if _fits(*whole[0][1:]) else single:
             if packed and not _fits(actions + more, size + larger):
                 yield packed
                 packed, actions, size = [], 0, 0

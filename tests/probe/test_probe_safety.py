@@ -126,6 +126,19 @@ def test_an_untrusted_mysqld_is_neither_run_nor_listed(attack: Attack) -> None:
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="as root only is there another user")
 @pytest.mark.parametrize(
+    "attack", [("mysqld-8.0 8.0.35-MariaDB", "--datadir=/nowhere/at/all")], indirect=True
+)
+def test_a_data_directory_that_cannot_be_opened_is_not_a_users_to_claim(attack: Attack) -> None:
+    """A user's process may name any path: one that is not there to be looked at (a hung mount, say)
+    is not its data, and hides no stopped server's."""
+    ran = run_probe()
+    (forged,) = [d for d in ran.report["databases"] if d["binary"] == str(attack.binary)]
+    assert "data_dir" not in forged
+    assert "/nowhere/at/all is not known to be its data" in ran.warnings
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="as root only is there another user")
+@pytest.mark.parametrize(
     "attack",
     [(r"\0mysqld-8.0\0008.0.35\0MySQL Community Server - GPL", "--datadir=/var/lib/mysql")],
     indirect=True,
