@@ -18,7 +18,7 @@ from discovery.aws.session import Aws
 from discovery.aws.shared_run import SharedRun, output_bucket
 from discovery.context import RunContext
 from discovery.errors import AwsError, FailureKind, LeaseLostError, RunInProgressError
-from discovery.events import Event, HostsLeft, ScopeFinished, ScopeListed
+from discovery.events import Event, ScopeFinished, ScopeListed
 from discovery.model import (
     OutstandingCommand,
     RunPart,
@@ -212,8 +212,6 @@ class _Worker(DiscoveryRun):
             case ScopeFinished(record=record) if was_cut_short(record):
                 self.unfinished.append(Scope(record.account_id, record.region))
                 return self._run
-            case HostsLeft():
-                return self._run  # the next process may get to them; `finish` counts who is left
             case _:
                 return super()._advanced(event)
 

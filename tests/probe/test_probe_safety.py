@@ -475,11 +475,10 @@ def test_many_warnings_of_a_kind_hide_no_other(host: HostFolder) -> None:
     for pid in range(100, 140):
         host.binary(f"/home/x/{pid}/mysqld", "nothing")
         host.process(pid, f"/home/x/{pid}/mysqld", "mysqld")
-    host.binary("/usr/sbin/redis-server", "nothing")
-    host.process(150, "/usr/sbin/redis-server", "redis-server", cwd="/")
+    host.mysqld()  # looked at after all that runs
+    host.sparse("/var/lib/mysql/ibdata1", 1)
+    host.text("/proc/mounts", "nas:/x /var/lib/mysql nfs4 rw 0 0\n")
     ran = host.probe()
-    assert any("redis" in text for text in ran.report["warnings"])
-    assert (
-        "35 more: called like a server, without a server's text; not listed, not run"
-        in (ran.report["warnings"])
-    )
+    assert "/var/lib/mysql: on a network file system: not touched" in ran.report["warnings"]
+    rest = "35 more: called like a server, without a server's text; not listed, not run"
+    assert rest in ran.report["warnings"]
