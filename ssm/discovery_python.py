@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
 """Database Discovery probe: which database servers are on this host, as one line of JSON.
 
-It reads files and /proc. It connects to nothing, writes nothing, and keeps to the limits below.
-What it reads, how each value is found and what it never does: README.md beside this file.
+It reads files and /proc. It runs nothing, connects to nothing, writes nothing, and keeps to the
+limits below. How each value is found and what is never done: README.md beside this file.
 One file, standard library only, Python 3.6 and later, to be read from top to bottom.
 
 usage: discovery_python.py [--root DIR] [--pretty] [--connections] [--max-seconds N]
 
-  --root DIR        look at DIR as if it were the host's / (nothing is ever run)
+  --root DIR        look at DIR as if it were the host's /
   --pretty          print a table for people in place of the JSON line
   --connections     count each server's established client connections by remote address
   --max-seconds N   stop looking after N seconds and report what was found (default 45)
@@ -16,7 +16,7 @@ usage: discovery_python.py [--root DIR] [--pretty] [--connections] [--max-second
 exit codes: 0 a report was printed, 64 wrong usage, 70 there is no readable /proc
 """
 
-# ruff: noqa: B905, N818, RUF005, SIM105, SIM905 - Python 3.6; contextlib costs start-up time
+# ruff: noqa: B905, N818, RUF005, SIM905 - Python 3.6; contextlib costs start-up time
 
 import errno
 import os
@@ -28,35 +28,25 @@ import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import (
-        Any,
-        Callable,
-        Dict,
-        Iterable,
-        Iterator,
-        List,
-        Match,
-        NoReturn,
-        Optional,
-        Tuple,
-    )
+    from typing import Any, Dict, Iterable, Iterator, List, NoReturn, Optional, Tuple
 
-    Text = Optional[str]
+    Strings = List[str]
     Found = Tuple[Any, str]  # a value, and how it was found
     Listener = Tuple[str, int]  # address, port
-    Server = Tuple[str, Tuple[int, int], "Version"]  # path, identity, version
+    Unit = Tuple[str, Strings, Dict[str, str]]  # name, command, environment
 
 SCHEMA = 1
-VERSION = "1.2.0"
+VERSION = "1.3.0"
 
 # --- limits -------------------------------------------------------------------------------------
 
 MIB = 1 << 20
-MAX_SECONDS = 45.0
-MAX_SIZE_SECONDS = 20.0
+MAX_SECONDS = 45
+MAX_SIZE_SECONDS = 20
 MAX_SIZE_ENTRIES = 5000000
 MAX_SIZE_DEPTH = 64
-MAX_HELD = 500
+MAX_HARD_LINKS = 200000
+MAX_HELD = 500  # processes
 MAX_FILES_OPEN = 50000
 MAX_CMDLINE = 128 * 1024
 MAX_ARGUMENTS = 1000
@@ -70,7 +60,6 @@ MAX_EXECUTABLE = 256 * MIB
 MAX_ALL_EXECUTABLES = 512 * MIB
 MAX_LISTED = 20000
 MAX_UNITS = 1000
-MAX_HARD_LINKS = 200000
 MAX_LINKS = 40
 MAX_TEXT = 256
 MAX_PATH = 1024
@@ -80,10 +69,8 @@ MAX_LISTEN = 6
 MAX_CLIENTS = 50
 MAX_PLAIN = 2500  # characters that Systems Manager lists; a longer report is packed
 MAX_LINE = 23000  # what Systems Manager returns of one invocation is 24,000 characters
-MAX_RUN_SECONDS = 5.0
-MAX_RUN_OUTPUT = 4096
-NOBODY = 65534
 LATE = "stopped by the time limit: there may be more than is listed"
+CHANGEABLE = "others than root can change this executable"
 
 # File systems that can hang, or wake something up, when they are touched; fuse.* too.
 REMOTE = (
@@ -104,15 +91,17 @@ PLACES = """
 """.split()
 """Where packages and tarballs put servers, root's alone to fill; `*` within one component."""
 
-# A paragraph an engine: name, default port, perhaps the engine it is like; then what differs. `=`
-# words, `:` one text, `+` one entry of several. The first explains the columns and has defaults.
-# Entries of `package` and `mark` begin with engine/edition (`_` is a space there and in literals).
+# A paragraph an engine: its name, perhaps the row it is like, and the columns that differ. The
+# first paragraph explains them and has what is usual: `=` words, `:` one text, `+` one entry of
+# several. In port, data and config `-` begins an option, `/` a usual place, a digit a port; other
+# words are settings; what a row has none of, it has as the one it is like. Entries of `package` and
+# `mark` begin with engine/edition. `_` is a space there and in literals.
 ENGINES = r"""
-any 0
+any
  programs =  # file names of the executable, and nothing else's
  aliases =  # other names it may run by
  launchers =  # what starts it for a service, with its arguments
- where :  # the executable's path, when its name is shared
+ where :  # in the executable's path, when its name is shared
  says :  # the command line, when the executable does other things too
  library :  # the file an interpreter loads that is the server, with its version
  library_places =
@@ -123,23 +112,16 @@ any 0
  text +  # its version: a literal and the pattern around it; `.` only counts beside a mark
  series +  # the same for its series, which picks a version
  path_version :  # in the executable's path
- version_parts : 3
  beside :  # a file beside the executable, and the version in it
- ask = --version
  data_version :  # a file of the data directory: the first part of the version
  units :  # names of the service units of packages
- port_options = --port
- port_keys = port
+ port = 0 --port port  # the default first; no other number is its port while it has one that is not
  port_like :  # the port, where it depends on the instance
  port_file :  # file of the data directory, line
- other_ports =  # not its port while it listens on another
- data_options = --data-dir
+ data = --data-dir
  data_variable :  # in the environment of a service unit
- data_keys =
  data_marks =  # a data directory has one of these; an open file of this name is in one
- data_places =
- config_options = --config-file --config
- config_places =
+ config = --config-file --config
  config_name :  # the file, when the option or the data directory names its folder
  config_also =  # beside it (or in the data directory), read later
  include :  # a line that includes: kind, target
@@ -151,403 +133,362 @@ any 0
  traits =  # data_by_config (-D may name the configuration), config_told (no usual file unless told)
  tried : synthetic host
 
-mysql 3306
- programs = mysqld mariadbd mysqld-debug mysqld.bin mysqld-max
- launchers = mysqld_safe mariadbd-safe
- not_serving = --version -V --help -? --verbose --initialize --initialize-insecure --bootstrap
- not_serving = --validate-config --print-defaults
- package + percona percona-server-server(-\d[\d.]*)?
- package + percona/XtraDB_Cluster percona-xtradb-cluster-server(-\d[\d.]*)?
- package + mariadb mariadb-server(-core)?(-\d[\d.]*)?
- package + mysql/Enterprise mysql-(commercial|enterprise)-server(-core)?
- package + mysql/Community mysql-(cluster-)?community-server(-core|-debug)?
- package + mysql/Community mysql-server(-core)?(-\d[\d.]*)?
- mark + percona/XtraDB_Cluster Percona XtraDB Cluster (
- mark + percona Percona Server (
- mark + mariadb/Enterprise -MariaDB-enterprise
- mark + mariadb -MariaDB
- mark + mysql/Enterprise MySQL Enterprise Server
- mark + mysql/Community Community Server
- text + -MariaDB (?<![\d.])(\d{1,2}\.\d{1,2}\.\d{1,3})(?:-\d{1,2})?-MariaDB
- series + mysqld- \x00mysqld-(\d{1,2}\.\d{1,2})\x00
- series + mariadbd- \x00mariadbd-(\d{1,2}\.\d{1,2})\x00
- path_version : (?:mysql|mariadb|percona-server)[^/]*?-(\d+\.\d+\.\d+(?:-\d+)?)
- units : mysql|maria|percona
- port_options = -P --port
- other_ports = 33060 33062 4444 4567 4568
- data_options = -h --datadir
- data_keys = datadir
- data_marks = ibdata1 aria_log_control mysql.ibd mysql undo_001
- data_places = /var/lib/mysql
- config_options = --defaults-file
- config_places = /etc/my.cnf /etc/mysql/my.cnf
- include : !(include(?:dir)?)\s+(.*)
- groups : (mysqld|server|mysqld-\d+\.\d+|mariadbd?(-\d+\.\d+)?)$
- tls = ssl_cert
- role + master.info replica
- role + relay-log.info replica
- role + wsrep_cluster_address cluster member
- tried : MariaDB 10.11, MySQL 5.6
+mysql
+ programs mysqld mariadbd mysqld-debug mysqld.bin mysqld-max
+ launchers mysqld_safe mariadbd-safe
+ not_serving --version -V --help -? --verbose --initialize --initialize-insecure --bootstrap
+ not_serving --validate-config --print-defaults
+ package percona percona-server-server(-\d[\d.]*)?
+ package percona/XtraDB_Cluster percona-xtradb-cluster-server(-\d[\d.]*)?
+ package mariadb mariadb-server(-core)?(-\d[\d.]*)?
+ package mysql/Enterprise mysql-(commercial|enterprise)-server(-core)?
+ package mysql/Community mysql-(cluster-)?community-server(-core|-debug)?
+ package mysql/Community mysql-server(-core)?(-\d[\d.]*)?
+ mark percona/XtraDB_Cluster Percona XtraDB Cluster (
+ mark percona Percona Server (
+ mark mariadb/Enterprise -MariaDB-enterprise
+ mark mariadb -MariaDB
+ mark mysql/Enterprise MySQL Enterprise Server
+ mark mysql/Community Community Server
+ text -MariaDB (?<![\d.])(\d{1,2}\.\d{1,2}\.\d{1,3})(?:-\d{1,2})?-MariaDB
+ series mysqld- \x00mysqld-(\d{1,2}\.\d{1,2})\x00
+ series mariadbd- \x00mariadbd-(\d{1,2}\.\d{1,2})\x00
+ path_version (?:mysql|mariadb|percona-server)[^/]*?-(\d+\.\d+\.\d+(?:-\d+)?)
+ units mysql|maria|percona
+ port 3306 -P --port port 33060 33062 4444 4567 4568
+ data -h --datadir datadir /var/lib/mysql
+ data_marks ibdata1 aria_log_control mysql.ibd mysql undo_001
+ config --defaults-file /etc/my.cnf /etc/mysql/my.cnf
+ include !(include(?:dir)?)\s+(.*)
+ groups (mysqld|server|mysqld-\d+\.\d+|mariadbd?(-\d+\.\d+)?)$
+ tls ssl_cert
+ role master.info replica
+ role relay-log.info replica
+ role wsrep_cluster_address cluster member
+ tried MariaDB 10.11, MySQL 5.6
 
-postgresql 5432
- programs = postgres postmaster postgres.bin
- launchers = pg_ctl
- not_serving = --version -V --help -? --boot --single --check --describe-config -C
- package + postgresql (pgdg-)?postgresql(-?\d[\d.]*)?(-server)?
- mark + edb postgres (EnterpriseDB)
- mark + postgresql postgres (PostgreSQL)
- text + postgres postgres \((?:PostgreSQL|EnterpriseDB)\) (\d+(?:\.\d+){0,2}(?:[a-z]+\d+|devel)?)
- path_version : (?:postgresql|pgsql|postgres)[-/]?(\d+(?:\.\d+)*)(?=[-/])
- version_parts : 2
- data_version : PG_VERSION
- units : postgres|pgsql
- port_options = -p --port
- port_file : postmaster.pid 3
- data_options = -D --data-directory
- data_variable : PGDATA
- data_keys = data_directory
- data_marks = PG_VERSION postmaster.pid
- data_places = /var/lib/postgresql/*/* /var/lib/postgresql/data /var/lib/pgsql/data
- data_places = /var/lib/pgsql/*/data /var/lib/postgres/data /usr/local/pgsql/data
- config_places = /etc/postgresql/*/*/postgresql.conf
- config_name : postgresql.conf
- config_also = postgresql.auto.conf
- include : (include(?:_dir|_if_exists)?)\s*[= ]\s*(.*)
- tls = ssl
- role + standby.signal standby
- role + recovery.conf standby
- traits = data_by_config config_told tls_off
- tried : PostgreSQL 15, 16, 18
+postgresql
+ programs postgres postmaster postgres.bin
+ launchers pg_ctl
+ not_serving --version -V --help -? --boot --single --check --describe-config -C
+ package postgresql (pgdg-)?postgresql(-?\d[\d.]*)?(-server)?
+ mark edb postgres (EnterpriseDB)
+ mark postgresql postgres (PostgreSQL)
+ text postgres postgres \((?:PostgreSQL|EnterpriseDB)\) (\d+(?:\.\d+){0,2}(?:[a-z]+\d+|devel)?)
+ path_version (?:postgresql|pgsql|postgres)[-/]?(\d+(?:\.\d+)*)(?=[-/])
+ data_version PG_VERSION
+ units postgres|pgsql
+ port 5432 -p --port port
+ port_file postmaster.pid 3
+ data -D --data-directory data_directory /var/lib/postgresql/*/* /var/lib/postgresql/data
+ data /var/lib/pgsql/data /var/lib/pgsql/*/data /var/lib/postgres/data /usr/local/pgsql/data
+ data_variable PGDATA
+ data_marks PG_VERSION postmaster.pid
+ config /etc/postgresql/*/*/postgresql.conf
+ config_name postgresql.conf
+ config_also postgresql.auto.conf
+ include (include(?:_dir|_if_exists)?)\s*[= ]\s*(.*)
+ tls ssl
+ role standby.signal standby
+ role recovery.conf standby
+ traits data_by_config config_told tls_off
+ tried PostgreSQL 15, 16, 18
 
-edb 5444 postgresql
- programs = edb-postgres edb-postmaster
- package + edb/Advanced_Server edb-as\d+-server(-core)?
- units : edb-as
- data_places = /var/lib/edb/*/data /var/lib/edb-as/*/*
- config_places = /etc/edb-as/*/*/postgresql.conf
+edb postgresql
+ port 5444
+ programs edb-postgres edb-postmaster
+ package edb/Advanced_Server edb-as\d+-server(-core)?
+ units edb-as
+ data /var/lib/edb/*/data /var/lib/edb-as/*/*
+ config /etc/edb-as/*/*/postgresql.conf
 
-mongodb 27017
- programs = mongod
- not_serving = --version -h --help --repair --shutdown --sysinfo
- package + mongodb/Enterprise mongodb-enterprise(-server)?
- package + mongodb/Percona percona-server-mongodb(-server)?
- package + mongodb/Community mongodb(-org)?(-server)?(-core)?
- mark + mongodb gitVersion
- mark + mongodb db version v
- text + db_version_v db version v(\d{1,2}\.\d{1,2}\.\d{1,3}(?:-[\w.]{1,20})?)
- text + . \x00(\d\.\d{1,2}\.\d{1,3}(?:-[\w.]{1,20})?)\x00{1,8}[0-9a-f]{40}\x00
- path_version : mongodb[^/]*?-(\d+\.\d+\.\d+)
- units : mongod
- port_keys = net.port port
- data_options = --dbpath
- data_keys = storage.dbPath dbpath
- data_marks = WiredTiger storage.bson mongod.lock WiredTiger.wt WiredTiger.lock
- data_places = /var/lib/mongodb /var/lib/mongo /data/db
- config_options = -f --config
- config_places = /etc/mongod.conf /etc/mongodb.conf
- tls = net.tls.mode net.ssl.mode
- role + replication.replSetName replica set member
- traits = config_told tls_off
+mongodb
+ programs mongod
+ not_serving --version -h --help --repair --shutdown --sysinfo
+ package mongodb/Enterprise mongodb-enterprise(-server)?
+ package mongodb/Percona percona-server-mongodb(-server)?
+ package mongodb/Community mongodb(-org)?(-server)?(-core)?
+ mark mongodb gitVersion
+ mark mongodb db version v
+ text db_version_v db version v(\d{1,2}\.\d{1,2}\.\d{1,3}(?:-[\w.]{1,20})?)
+ text . \x00(\d\.\d{1,2}\.\d{1,3}(?:-[\w.]{1,20})?)\x00{1,8}[0-9a-f]{40}\x00
+ path_version mongodb[^/]*?-(\d+\.\d+\.\d+)
+ units mongod
+ port 27017 net.port port
+ data --dbpath storage.dbPath dbpath /var/lib/mongodb /var/lib/mongo /data/db
+ data_marks WiredTiger storage.bson mongod.lock WiredTiger.wt WiredTiger.lock
+ config -f --config /etc/mongod.conf /etc/mongodb.conf
+ tls net.tls.mode net.ssl.mode
+ role replication.replSetName replica set member
+ traits config_told tls_off
 
-mongodb 27017 mongodb
- programs = mongos
- package + mongodb mongodb(-org|-enterprise)?-mongos
- text + mongos_version_v mongos version v(\d+\.\d+\.\d+)
- text + . \x00(\d\.\d{1,2}\.\d{1,3}(?:-[\w.]{1,20})?)\x00{1,8}[0-9a-f]{40}\x00
- units : mongos
- data_places =
- config_places = /etc/mongos.conf
- kind : router
- traits = stateless config_told tls_off
+mongodb mongodb
+ programs mongos
+ package mongodb mongodb(-org|-enterprise)?-mongos
+ text mongos_version_v mongos version v(\d+\.\d+\.\d+)
+ text . \x00(\d\.\d{1,2}\.\d{1,3}(?:-[\w.]{1,20})?)\x00{1,8}[0-9a-f]{40}\x00
+ units mongos
+ config /etc/mongos.conf
+ kind router
+ traits stateless config_told tls_off
 
-redis 6379
- programs = redis-server
- aliases = redis-check-rdb redis-check-aof
- says : (\S*/)?\w+-server(?![^\0]*\[sentinel\])(?!.*--sentinel)
- mark + redis redis_version:
- text + . \0(\d{1,2}\.\d{1,2}\.\d{1,3})\0
- data_options = --dir
- data_keys = dir
- data_marks = dump.rdb appendonlydir appendonly.aof
- data_places = /var/lib/redis /var/lib/redis/*
- config_places = /etc/redis/*.conf /etc/redis.conf
- include : (include)\s+(.*)
- tls = tls-port
- role + replicaof replica
- role + slaveof replica
- traits = works_in_data config_told tls_off
- tried : Redis 7.0
+redis
+ port 6379
+ programs redis-server
+ aliases redis-check-rdb redis-check-aof
+ says (\S*/)?\w+-server(?![^\0]*\[sentinel\])(?!.*--sentinel)
+ mark redis redis_version:
+ text . \0(\d{1,2}\.\d{1,2}\.\d{1,3})\0
+ data --dir dir /var/lib/redis /var/lib/redis/*
+ data_marks dump.rdb appendonlydir appendonly.aof
+ config /etc/redis/*.conf /etc/redis.conf
+ include (include)\s+(.*)
+ tls tls-port
+ role replicaof replica
+ role slaveof replica
+ traits works_in_data config_told tls_off
+ tried Redis 7.0
 
-valkey 6379 redis
- programs = valkey-server
- aliases = valkey-check-rdb valkey-check-aof
- mark + valkey valkey_version:
- data_places = /var/lib/valkey
- config_places = /etc/valkey/*.conf
+valkey redis
+ programs valkey-server
+ aliases valkey-check-rdb valkey-check-aof
+ mark valkey valkey_version:
+ data /var/lib/valkey
+ config /etc/valkey/*.conf
 
-keydb 6379 redis
- programs = keydb-server
- aliases = keydb-check-rdb keydb-check-aof
- mark + keydb KeyDB
- data_places = /var/lib/keydb
- config_places = /etc/keydb/*.conf
+keydb redis
+ programs keydb-server
+ aliases keydb-check-rdb keydb-check-aof
+ mark keydb KeyDB
+ data /var/lib/keydb
+ config /etc/keydb/*.conf
 
-couchbase 11210
- programs = memcached
- where : /couchbase/bin/
- package + couchbase couchbase-server(-community)?
- beside : ../VERSION.txt (\d+\.\d+\.\d+)
- ask =
- other_ports = 11207
- data_places = /opt/couchbase/var/lib/couchbase/data
+couchbase
+ programs memcached
+ where /couchbase/bin/
+ package couchbase couchbase-server(-community)?
+ beside ../VERSION.txt (\d+\.\d+\.\d+)
+ port 11210 11207
+ data /opt/couchbase/var/lib/couchbase/data
 
-memcached 11211
- programs = memcached
- text + memcached memcached (\d+\.\d+\.\d+)
- ask = -V
- port_options = -p --port
- config_options =
- traits = stateless
- tried : memcached 1.6
+memcached
+ programs memcached
+ text memcached memcached (\d+\.\d+\.\d+)
+ port 11211 -p --port port
+ traits stateless
+ tried memcached 1.6
 
-cassandra 9042
- programs = java
- says : .*\0org\.apache\.cassandra\.service\.CassandraDaemon
- library : .*/apache-cassandra-(\d+\.\d+(?:\.\d+)?)\.jar$
- library_places = /usr/share/cassandra /usr/share/cassandra/lib /opt/*cassandra*/lib
- ask =
- port_keys = native_transport_port
- other_ports = 7000 7001 7199
- data_keys = data_file_directories
- data_marks = system system_schema
- data_places = /var/lib/cassandra/data
- config_options = -Dcassandra.config
- config_places = /etc/cassandra/cassandra.yaml /etc/cassandra/conf/cassandra.yaml
- tls = client_encryption_options.enabled
- traits = tls_off
+cassandra
+ programs java
+ says .*\0org\.apache\.cassandra\.service\.CassandraDaemon
+ library .*/apache-cassandra-(\d+\.\d+(?:\.\d+)?)\.jar$
+ library_places /usr/share/cassandra /usr/share/cassandra/lib /opt/*cassandra*/lib
+ port 9042 native_transport_port 7000 7001 7199
+ data data_file_directories /var/lib/cassandra/data
+ data_marks system system_schema
+ config -Dcassandra.config /etc/cassandra/cassandra.yaml /etc/cassandra/conf/cassandra.yaml
+ tls client_encryption_options.enabled
+ traits tls_off
 
-scylladb 9042 cassandra
- programs = scylla
- says :
- library :
- library_places =
- package + scylladb scylla(-enterprise)?-server
- beside : ../SCYLLA-VERSION-FILE (\d+\.\d+\.\d+)
- ask = --version
- units : scylla
- data_places = /var/lib/scylla/data
- config_options = --options-file
- config_places = /etc/scylla/scylla.yaml
+scylladb cassandra
+ programs scylla
+ says
+ library
+ library_places
+ package scylladb scylla(-enterprise)?-server
+ beside ../SCYLLA-VERSION-FILE (\d+\.\d+\.\d+)
+ units scylla
+ data /var/lib/scylla/data
+ config --options-file /etc/scylla/scylla.yaml
 
-elasticsearch 9200
- programs = java
- says : .*\0(org\.elasticsearch\.(bootstrap|server)[\w./]*|-m\0org\.elasticsearch\.server)
- library : .*/elasticsearch-(\d+\.\d+\.\d+)\.jar$
- library_places = /usr/share/elasticsearch/lib /opt/elasticsearch*/lib
- ask =
- port_options = -Ehttp.port
- port_keys = http.port
- other_ports = 9300
- data_options = -Epath.data -Des.path.data
- data_keys = path.data
- data_marks = nodes node.lock _state indices
- data_places = /var/lib/elasticsearch
- config_options = -Des.path.conf
- config_places = /etc/elasticsearch/elasticsearch.yml
- config_name : elasticsearch.yml
- tls = xpack.security.http.ssl.enabled xpack.security.http.ssl
+elasticsearch
+ programs java
+ says .*\0(org\.elasticsearch\.(bootstrap|server)[\w./]*|-m\0org\.elasticsearch\.server)
+ library .*/elasticsearch-(\d+\.\d+\.\d+)\.jar$
+ library_places /usr/share/elasticsearch/lib /opt/elasticsearch*/lib
+ port 9200 -Ehttp.port http.port 9300
+ data -Epath.data -Des.path.data path.data /var/lib/elasticsearch
+ data_marks nodes node.lock _state indices
+ config -Des.path.conf /etc/elasticsearch/elasticsearch.yml
+ config_name elasticsearch.yml
+ tls xpack.security.http.ssl.enabled xpack.security.http.ssl
 
-opensearch 9200 elasticsearch
- says : .*\0org\.opensearch\.bootstrap\.OpenSearch
- library : .*/opensearch-(\d+\.\d+\.\d+)\.jar$
- library_places = /usr/share/opensearch/lib /opt/opensearch*/lib
- data_places = /var/lib/opensearch
- config_options = -Dopensearch.path.conf
- config_places = /etc/opensearch/opensearch.yml
- config_name : opensearch.yml
- tls = plugins.security.ssl.http.enabled
+opensearch elasticsearch
+ says .*\0org\.opensearch\.bootstrap\.OpenSearch
+ library .*/opensearch-(\d+\.\d+\.\d+)\.jar$
+ library_places /usr/share/opensearch/lib /opt/opensearch*/lib
+ data /var/lib/opensearch
+ config -Dopensearch.path.conf /etc/opensearch/opensearch.yml
+ config_name opensearch.yml
+ tls plugins.security.ssl.http.enabled
 
-neo4j 7687
- programs = java
- says : .*\0(com|org)\.neo4j\.server\.(\w{1,40}\.)?(\w{0,60}EntryPoint|startup\.\w)
- library : .*/neo4j-kernel-(\d+\.\d+\.\d+)\.jar$
- library_places = /usr/share/neo4j/lib /opt/neo4j*/lib
- ask =
- port_keys = server.bolt.listen_address dbms.connector.bolt.listen_address
- other_ports = 7474 7473
- data_keys = server.directories.data dbms.directories.data
- data_marks = databases transactions
- data_places = /var/lib/neo4j/data
- config_options = --config-dir
- config_places = /etc/neo4j/neo4j.conf
- config_name : neo4j.conf
- tls = server.bolt.tls_level
+neo4j
+ programs java
+ says .*\0(com|org)\.neo4j\.server\.(\w{1,40}\.)?(\w{0,60}EntryPoint|startup\.\w)
+ library .*/neo4j-kernel-(\d+\.\d+\.\d+)\.jar$
+ library_places /usr/share/neo4j/lib /opt/neo4j*/lib
+ port 7687 server.bolt.listen_address dbms.connector.bolt.listen_address 7474 7473
+ data server.directories.data dbms.directories.data /var/lib/neo4j/data
+ data_marks databases transactions
+ config --config-dir /etc/neo4j/neo4j.conf
+ config_name neo4j.conf
+ tls server.bolt.tls_level
 
-couchdb 5984
- programs = beam.smp
- says : .*couchdb
- library : .*/releases/(\d+\.\d+\.\d+)/couchdb
- library_places = /opt/couchdb/releases/*
- ask =
- port_keys = chttpd.port httpd.port
- other_ports = 4369 5986
- data_keys = couchdb.database_dir
- data_marks = _dbs.couch shards
- data_places = /opt/couchdb/data /var/lib/couchdb
- config_places = /opt/couchdb/etc/default.ini
- config_also = local.ini local.d/*.ini
- tls = ssl.enable
- traits = tls_off
+couchdb
+ programs beam.smp
+ says .*couchdb
+ library .*/releases/(\d+\.\d+\.\d+)/couchdb
+ library_places /opt/couchdb/releases/*
+ port 5984 chttpd.port httpd.port 4369 5986
+ data couchdb.database_dir /opt/couchdb/data /var/lib/couchdb
+ data_marks _dbs.couch shards
+ config /opt/couchdb/etc/default.ini
+ config_also local.ini local.d/*.ini
+ tls ssl.enable
+ traits tls_off
 
-clickhouse 9000
- programs = clickhouse-server
- aliases = clickhouse
- says : (\S*/)?clickhouse(-server\b|\0server\b)
- package + clickhouse clickhouse-(common-static|server(-base|-common)?)
- text + -stable v?(\d\d\.\d{1,2}\.\d+\.\d+)-stable
- text + -lts v?(\d\d\.\d{1,2}\.\d+\.\d+)-lts
- ask = server --version
- port_keys = tcp_port
- other_ports = 8123 9004 9005 9009
- data_options = --path
- data_keys = path
- data_marks = metadata store status
- data_places = /var/lib/clickhouse
- config_options = -C --config-file
- config_places = /etc/clickhouse-server/config.xml
- config_also = config.d/*.xml
- tls = tcp_port_secure
- traits = tls_off
- tried : ClickHouse 18.16
+clickhouse
+ programs clickhouse-server
+ aliases clickhouse
+ says (\S*/)?clickhouse(-server\b|\0server\b)
+ package clickhouse clickhouse-(common-static|server(-base|-common)?)
+ text -stable v?(\d\d\.\d{1,2}\.\d+\.\d+)-stable
+ text -lts v?(\d\d\.\d{1,2}\.\d+\.\d+)-lts
+ port 9000 tcp_port 8123 9004 9005 9009
+ data --path path /var/lib/clickhouse
+ data_marks metadata store status
+ config -C --config-file /etc/clickhouse-server/config.xml
+ config_also config.d/*.xml
+ tls tcp_port_secure
+ traits tls_off
+ tried ClickHouse 18.16
 
-influxdb 8086
- programs = influxd influxdb3
- package + influxdb influxdb\d?(-server|-core)?
- ask = version
- units : influx
- port_options = --http-bind-address
- port_keys = http.bind-address http-bind-address
- other_ports = 8088
- data_options = --engine-path --data-dir
- data_keys = data.dir engine-path
- data_places = /var/lib/influxdb/data /var/lib/influxdb/engine
- config_options = -config --config
- config_places = /etc/influxdb/influxdb.conf /etc/influxdb/config.toml
- tls = http.https-enabled tls-cert
- tried : InfluxDB 1.6
+influxdb
+ programs influxd influxdb3
+ package influxdb influxdb\d?(-server|-core)?
+ text main.version= main\.version=v?(\d+\.\d+\.\d+)
+ path_version /influxdb[^/]*?-(\d+\.\d+\.\d+)
+ units influx
+ port 8086 --http-bind-address http.bind-address http-bind-address 8088
+ data --engine-path --data-dir data.dir engine-path /var/lib/influxdb/data /var/lib/influxdb/engine
+ config -config --config /etc/influxdb/influxdb.conf /etc/influxdb/config.toml
+ tls http.https-enabled tls-cert
+ tried InfluxDB 1.6
 
-cockroachdb 26257
- programs = cockroach
- says : .*\0start(-single-node)?\0
- ask = version
- units : cockroach
- port_options = --listen-addr --port
- other_ports = 8080
- data_options = -s --store
- data_marks = CURRENT cockroach-temp STORAGE_MIN_VERSION LOCK
- data_places = /var/lib/cockroach
- tls = certs-dir
+cockroachdb
+ programs cockroach
+ path_version /cockroach-v(\d+\.\d+\.\d+)
+ says .*\0start(-single-node)?\0
+ units cockroach
+ port 26257 --listen-addr --port 8080
+ data -s --store /var/lib/cockroach
+ data_marks CURRENT cockroach-temp STORAGE_MIN_VERSION LOCK
+ tls certs-dir
 
-tidb 4000
- programs = tidb-server
- ask = -V
- port_options = -P --port
- other_ports = 10080
- config_places = /etc/tidb/*.toml
- tls = security.ssl-cert
- traits = stateless config_told
+tidb
+ programs tidb-server
+ text ReleaseVersion=v TiDBReleaseVersion=v(\d+\.\d+\.\d+)
+ path_version /tidb[^/]*/?v(\d+\.\d+\.\d+)
+ port 4000 -P --port port 10080
+ config /etc/tidb/*.toml
+ tls security.ssl-cert
+ traits stateless config_told
 
-etcd 2379
- programs = etcd
- port_options = --listen-client-urls
- port_keys = listen-client-urls
- other_ports = 2380 2381
- data_keys = data-dir
- data_marks = member member/snap/db
- data_places = /var/lib/etcd /var/lib/etcd/*
- tls = cert-file client-transport-security.cert-file
- tried : etcd 3.4
+etcd
+ programs etcd
+ text go.etcd.io/etcd/api/v3 go\.etcd\.io/etcd/api/v3\tv(\d+\.\d+\.\d+)
+ path_version /etcd-v(\d+\.\d+\.\d+)
+ port 2379 --listen-client-urls listen-client-urls 2380 2381
+ data data-dir /var/lib/etcd /var/lib/etcd/*
+ data_marks member member/snap/db
+ tls cert-file client-transport-security.cert-file
+ tried etcd 3.4
 
-firebird 3050
- programs = firebird fb_smp_server fbserver
- package + firebird firebird\d\.\d-server(-core)?
- text + Firebird [A-Z]{2}-[VT](\d+(?:\.\d+){3})
- ask =
- port_options = -p
- port_keys = RemoteServicePort
- data_places = /var/lib/firebird/*/data /var/lib/firebird/data
- config_places = /etc/firebird/*/firebird.conf /opt/firebird/firebird.conf
- tried : Firebird 3.0
+firebird
+ programs firebird fb_smp_server fbserver
+ package firebird firebird\d\.\d-server(-core)?
+ text Firebird [A-Z]{2}-[VT](\d+(?:\.\d+){3})
+ port 3050 -p RemoteServicePort
+ data /var/lib/firebird/*/data /var/lib/firebird/data
+ config /etc/firebird/*/firebird.conf /opt/firebird/firebird.conf
+ tried Firebird 3.0
 
-sqlserver 1433
- programs = sqlservr
- package + sqlserver mssql-server
- ask =
- units : mssql
- port_keys = network.tcpport
- other_ports = 1431 1434
- data_keys = filelocation.defaultdatadir
- data_marks = master.mdf
- data_places = /var/opt/mssql/data
- config_places = /var/opt/mssql/mssql.conf
- tls = network.tlscert
- role + hadr.hadrenabled availability group
+sqlserver
+ programs sqlservr
+ package sqlserver mssql-server
+ units mssql
+ port 1433 network.tcpport 1431 1434
+ data filelocation.defaultdatadir /var/opt/mssql/data
+ data_marks master.mdf
+ config /var/opt/mssql/mssql.conf
+ tls network.tlscert
+ role hadr.hadrenabled availability group
 
-oracle 1521
- programs = oracle
- says : ora_pmon_
- instance : ora_pmon_(\w+)
- path_version : /product/(\d+(?:\.\d+)*)/
- version_parts : 4
- beside : ../inventory/ContentsXML/comps.xml NAME=\"oracle\.server\" VER=\"(\d+[\d.]*)\"
- ask =
+oracle
+ port 1521
+ programs oracle
+ says ora_pmon_
+ instance ora_pmon_(\w+)
+ path_version /product/(\d+(?:\.\d+)*)/
+ beside ../inventory/ContentsXML/comps.xml NAME=\"oracle\.server\" VER=\"(\d+[\d.]*)\"
 
-db2 50000
- programs = db2sysc
- instance : db2sysc
- path_version : /db2/V(\d+\.\d+)
- ask =
- port_like : (50\d\d\d|25\d\d\d)
+db2
+ port 50000
+ programs db2sysc
+ instance db2sysc
+ path_version /db2/V(\d+\.\d+)
+ port_like (50\d\d\d|25\d\d\d)
 
-hana 30015
- programs = hdbindexserver hdbnameserver
- instance : /usr/sap/(\w{3}/HDB\d\d)
- beside : manifest fullversion:\s*(\d+\.\d+\.\d+)
- ask =
- units : saphana
- port_like : 3\d\d(13|15)
- data_places = /hana/data/*
+hana
+ port 30015
+ programs hdbindexserver hdbnameserver
+ instance /usr/sap/(\w{3}/HDB\d\d)
+ beside manifest fullversion:\s*(\d+\.\d+\.\d+)
+ units saphana
+ port_like 3\d\d(13|15)
+ data /hana/data/*
 
-ase 5000
- programs = dataserver
- mark + ase Adaptive Server Enterprise/
- text + Adaptive_Server_Enterprise/ Adaptive Server Enterprise/(\d+\.\d+(?:\.\d+)?)
- path_version : /ASE-(\d+)_
- ask =
- units : sybase|dataserver
- data_options = -d
- config_options = -c
+ase
+ port 5000
+ programs dataserver
+ mark ase Adaptive Server Enterprise/
+ text Adaptive_Server_Enterprise/ Adaptive Server Enterprise/(\d+\.\d+(?:\.\d+)?)
+ path_version /ASE-(\d+)_
+ units sybase|dataserver
+ data -d
+ config -c
 """
 
 
 class Rule:
-    """A row of the table. A column is an attribute: List[str] for `=` and `+`, str for `:`."""
+    """A row of the table: its columns are attributes, each a list or a text."""
+
+    signs = {}  # type: Dict[str, str]  # noqa: RUF012 - a variable annotation is 3.7's
+    data_keys = data_places = config_places = ()  # type: Any
 
     def __init__(self, paragraph: str, above: "Dict[str, Rule]") -> None:
         head, *lines = paragraph.split("\n")
-        self.engine, port, *like = head.split()
-        cells = {"engine": self.engine, "default_port": int(port)}  # type: Dict[str, Any]
-        if above:
-            usual = above["any"]
-            package = "%s %s(-server|-tools)?(-\\d[\\d.]*)?" % (self.engine, self.engine)
-            self.__dict__.update(above[like[0]].__dict__ if like else usual.__dict__)
-            self.__dict__.update(package=[package], units=self.engine, tried=usual.tried)
+        self.engine, *like = head.split()
+        cells = {}  # type: Dict[str, Any]
         for line in lines:
-            column, sign, value = (line[1:].partition("  # ")[0] + " ").split(" ", 2)
-            value = value.strip()
-            words = value.split() if sign == "=" else [value] if value else []
-            cells[column] = value if sign == ":" else cells.get(column, []) + words
+            column, _, value = line[1:].partition("  # ")[0].partition(" ")
+            if not above:
+                self.signs[column], value = value[:1], value[2:]
+            entries = value.split() if self.signs[column] == "=" else [value] if value else []
+            is_text = self.signs[column] == ":"
+            cells[column] = value if is_text else cells.get(column, []) + entries
+        for column in ("port", "data", "config"):
+            for word in cells.pop(column, ()):
+                kind = {"-": "options", "/": "places"}.get(word[0], "keys")
+                kind = "numbers" if word.isdigit() else kind
+                cells.setdefault(column + "_" + kind, []).append(word)
+        if above:
+            package = "%s %s(-server|-tools)?(-\\d[\\d.]*)?" % (self.engine, self.engine)
+            own = {"engine": self.engine, "units": self.engine, "package": [package]}
+            self.__dict__.update(above[(like or ["any"])[0]].__dict__, **own)
+            cells.setdefault("tried", above["any"].tried)
         self.__dict__.update(cells)
+        self.default_port = int(self.port_numbers[0])
 
     if TYPE_CHECKING:
 
@@ -555,7 +496,7 @@ class Rule:
 
 
 def rules() -> "List[Rule]":
-    """The rule table."""
+    """The rows of the table."""
     above = {}  # type: Dict[str, Rule]
     found = []
     for paragraph in ENGINES.strip("\n").split("\n\n"):
@@ -564,10 +505,17 @@ def rules() -> "List[Rule]":
     return found[1:]
 
 
+def entry_of(entry: str) -> "Tuple[str, str, str]":
+    """(engine, edition, text) of an entry `engine/edition text` of the table."""
+    head, _, text = entry.partition(" ")
+    engine, _, edition = head.replace("_", " ").partition("/")
+    return engine, edition, text
+
+
 # --- safe access to files -----------------------------------------------------------------------
 
 _PATH_ONLY = getattr(os, "O_PATH", 0)
-_PEEK = _PATH_ONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
+_PEEK = _PATH_ONLY | os.O_NONBLOCK | os.O_CLOEXEC
 _READ = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
@@ -583,15 +531,16 @@ class RemoteFile(OSError):
 class Node:
     """A file or folder that was reached safely: a descriptor, which closes with this object."""
 
+    trusted = False  # only root can change it, or put another in its place
+    way = ()  # type: Tuple[os.stat_result, ...]  # of the folders above it, then its own
+
     def __init__(self, fd: int, path: str) -> None:
-        self.fd = fd
-        self.path = path
+        self.fd, self.path = fd, path
         self.stat = os.fstat(fd)
         self.identity = (self.stat.st_dev, self.stat.st_ino)
         self.is_file = stat.S_ISREG(self.stat.st_mode)
         self.is_folder = stat.S_ISDIR(self.stat.st_mode)
         self.is_roots = self.stat.st_uid == 0 and not self.stat.st_mode & 0o022
-        self.trusted = False  # only root can change it, or put another in its place
 
     def __del__(self) -> None:
         os.close(self.fd)
@@ -600,8 +549,8 @@ class Node:
         """The same to read from: its path is not followed again."""
         if not self.is_file and not self.is_folder:
             raise OSError(errno.EINVAL, "neither a regular file nor a folder", self.path)
-        link = "/proc/self/fd/%d" % self.fd
-        return Node(open_quietly(link) if _PATH_ONLY else os.dup(self.fd), self.path)
+        own = "/proc/self/fd/%d" % self.fd
+        return Node(open_quietly(own) if _PATH_ONLY else os.dup(self.fd), self.path)
 
     def entries(self) -> "Iterator[os.DirEntry[str]]":
         """The entries of a folder, as they come."""
@@ -610,6 +559,18 @@ class Node:
             yield from os.scandir(node.fd)
         else:
             yield from os.scandir("/proc/self/fd/%d" % node.fd)  # 3.6 takes no descriptor
+
+    def read(self, limit: int = MIB) -> bytes:
+        """The start of a regular file; nothing when it is none or cannot be read."""
+        try:
+            if self.is_file:
+                # Of /proc's files the size is 0. To ask for no more than there is costs less.
+                node = self.reopened()
+                with open(node.fd, "rb", closefd=False) as file:
+                    return file.read(min(limit, node.stat.st_size or limit))
+        except OSError:
+            pass
+        return b""
 
 
 def open_quietly(path: str, flags: int = 0, folder: "Optional[int]" = None) -> int:
@@ -621,16 +582,13 @@ def open_quietly(path: str, flags: int = 0, folder: "Optional[int]" = None) -> i
 
 
 class Folder:
-    """A folder seen as `/`.
-
-    A path is followed one component at a time through open descriptors, and its links are followed
-    inside the folder: whatever they say, and whoever changes them meanwhile, no path leads out.
-    """
+    """A folder seen as `/`. Paths are followed one component at a time through open descriptors,
+    and links inside the folder: whatever they say, and whoever changes them, none leads out."""
 
     def __init__(self, fd: int, mounts: str = "") -> None:
         self.top = Node(fd, "")
         self.remote = remote_mounts(mounts)
-        self.listings = {}  # type: Dict[str, List[str]]
+        self.listings = {}  # type: Dict[str, Strings]
 
     def open(self, path: str) -> Node:
         """Follow `path` to its end. Raises OSError; RemoteFile before a remote file system."""
@@ -655,12 +613,14 @@ class Folder:
                 target = os.readlink(name, dir_fd=at)
                 todo += target.split("/")[::-1]
                 trail = trail[:1] if target[:1] == "/" else trail
-            elif _PATH_ONLY or stat.S_ISREG(mode) or stat.S_ISDIR(mode):
-                trail.append(Node(os.open(name, _PEEK, dir_fd=at), here))
+            elif stat.S_ISREG(mode) or stat.S_ISDIR(mode):
+                trail.append(Node(os.open(name, _PEEK | os.O_NOFOLLOW, dir_fd=at), here))
             else:
                 raise OSError(errno.EINVAL, "neither a regular file nor a folder", here)
-        trail[-1].trusted = all(node.is_roots for node in trail)
-        return trail[-1]
+        node = trail[-1]
+        node.trusted = all(one.is_roots for one in trail)
+        node.way = tuple(one.stat for one in trail)
+        return node
 
     def find(self, path: str) -> "Optional[Node]":
         """What is there, if it can be reached."""
@@ -669,42 +629,28 @@ class Folder:
         except OSError:
             return None
 
-    def read(self, path: str, limit: int = MIB) -> bytes:
-        """At most `limit` bytes of a regular file; none when it cannot be read."""
-        try:
-            node = self.open(path)
-            if node.is_file:
-                node = node.reopened()
-                with open(node.fd, "rb", closefd=False) as file:
-                    # Of /proc's files the size is 0. To ask for no more than there is costs less.
-                    return file.read(min(limit, node.stat.st_size or limit))
-        except OSError:
-            pass
-        return b""
-
     def text(self, path: str, limit: int = MIB) -> str:
-        """The same as text."""
-        return self.read(path, limit).decode("utf-8", "surrogateescape")
+        """At most `limit` bytes of a regular file; none when it cannot be read."""
+        node = self.find(path)
+        return node.read(limit).decode("utf-8", "surrogateescape") if node else ""
 
-    def names(self, path: str) -> "List[str]":
+    def names(self, path: str) -> "Strings":
         """The names in a folder, sorted, at most MAX_LISTED; none when it cannot be listed."""
         if path not in self.listings:
             found = self.listings[path] = []
             try:
-                for entry in self.open(path).entries():
+                for entry, _ in zip(self.open(path).entries(), range(MAX_LISTED)):
                     found.append(entry.name)
-                    if len(found) >= MAX_LISTED:
-                        break
             except OSError:
                 pass  # what was listed before the error is still there
             found.sort()
         return self.listings[path]
 
-    def inside(self, place: str) -> "List[str]":
+    def inside(self, place: str) -> "Strings":
         """The paths in a folder."""
         return [place.rstrip("/") + "/" + name for name in self.names(place)]
 
-    def glob(self, patterns: "Iterable[str]") -> "List[str]":
+    def glob(self, patterns: "Iterable[str]") -> "Strings":
         """The paths these patterns stand for; `*` is any text within one component."""
         found = []
         for pattern in patterns:
@@ -720,7 +666,7 @@ class Folder:
         return found
 
     def link(self, name: str) -> str:
-        """Where a link directly in the folder says it leads."""
+        """Where a link below the folder says it leads; its path holds no link itself."""
         try:
             return os.readlink(name, dir_fd=self.top.fd)
         except OSError:
@@ -730,24 +676,27 @@ class Folder:
 def fits(name: str, pattern: str) -> bool:
     """Whether a name is what a pattern with at most one `*` stands for."""
     head, star, tail = pattern.partition("*")
-    if not star:
-        return name == pattern
-    return name.startswith(head) and name.endswith(tail) and not name.startswith(".")
+    ends = name[:1] != "." and name.startswith(head) and name.endswith(tail)
+    return ends if star else name == pattern
 
 
-def remote_mounts(mounts: str) -> "List[str]":
+def is_usual(path: str) -> bool:
+    """Whether servers are installed in the place of this path."""
+    parts = path.split("/")[:-1]
+    places = [place.split("/") for place in PLACES if place.count("/") == len(parts) - 1]
+    return any(all(map(fits, parts, place)) for place in places)
+
+
+def remote_mounts(mounts: str) -> "Strings":
     """Mount points of file systems that are never touched, from the text of /proc/…/mounts."""
     if len(mounts) >= MAX_MOUNTS:
         return ["/"]  # what comes behind is not known: nothing is touched
     kinds = {}
-    for _, point, kind, *_ in [
-        line.split(" ") for line in mounts.split("\n") if line.count(" ") > 2
-    ]:
+    for point, kind in re.findall(r"(?m)^[^ \n]* ([^ \n]*) ([^ \n]*) ", mounts):
         point = re.sub(r"\\([0-7]{3})", lambda match: chr(int(match.group(1), 8)), point)
-        kinds[point.rstrip("/") or "/"] = "fuse" if kind.startswith("fuse.") else kind
-        if kind == "fuse.lxcfs":
-            kinds.popitem()
-    return [point for point, kind in kinds.items() if kind in REMOTE]
+        kinds[point.rstrip("/") or "/"] = kind  # the last mount covers those before it
+    fuse = [point for point, kind in kinds.items() if kind[:5] == "fuse." and kind[5:] != "lxcfs"]
+    return fuse + [point for point, kind in kinds.items() if kind in REMOTE]
 
 
 # --- configuration files ------------------------------------------------------------------------
@@ -755,23 +704,19 @@ def remote_mounts(mounts: str) -> "List[str]":
 
 class Command:
     """How a server is started: its arguments, and who gives them: "command line", "unit x.service".
-
     `binary` and `config` are the executable and configuration file of a stopped server, if named.
     """
 
-    def __init__(self, args: "List[str]", source: str, binary: str = "", config: str = "") -> None:
-        self.args = args
-        self.source = source
-        self.binary = binary
-        self.config = config
+    def __init__(self, args: "Strings", source: str, binary: str = "", config: str = "") -> None:
+        self.args, self.source = args, source
+        self.binary, self.config = binary, config
 
     def option(self, names: "Iterable[str]") -> str:
         """The last value of an option: `--name=x`, `-name x`, `-Xx`, `-X x`, `-c name=x`."""
         found = ""
         for arg, after in zip(self.args, self.args[1:] + [""]):
-            key, equals, value = ("--" + after if arg == "-c" and "=" in after else arg).partition(
-                "="
-            )
+            given = "--" + after if arg == "-c" and "=" in after else arg
+            key, equals, value = given.partition("=")
             plain = key.strip().lstrip("-").replace("_", "-")
             for name in names:
                 if len(name) > 2 and key[:1] == "-" and plain == name.lstrip("-"):
@@ -782,16 +727,140 @@ class Command:
 
 
 class Config:
-    """Settings in effect: name -> (value, source). `file` is the one a person would open.
-
-    `port` and `data`, the directories named for the data, are set by `configuration`.
+    """What the command line and the configuration files of one server say: `values`, the settings
+    in effect; `file`, the one a person would open; `port`; `data`, the directories named for it,
+    what counts most first. Of a running server, `process`, no file is read that it could not read
+    itself: whoever starts a process can name any file.
     """
 
-    def __init__(self) -> None:
-        self.file = ""
+    def __init__(
+        self,
+        folder: Folder,
+        rule: Rule,
+        command: Command,
+        cwd: str = "/",
+        process: "Optional[Process]" = None,
+    ) -> None:
+        self.folder, self.rule, self.command, self.cwd = folder, rule, command, cwd
+        self.process = process
+        self.usual = folder.glob(rule.config_places)
         self.values = {}  # type: Dict[str, Found]
-        self.port = None  # type: Optional[Found]
-        self.data = []  # type: List[Found]
+        self.seen = []  # type: Strings
+        self.file = ""
+        by_config = "data_by_config" in rule.traits
+        given = self.path(command.option(rule.data_options))
+        about = given or (cwd if by_config and cwd != "/" else "")
+        self.read(self.files(by_config, about))
+        if by_config:
+            place = self.path(self.get(rule.data_keys)[0]) or about
+            self.read([place + "/" + name for name in rule.config_also])
+        named, source = self.get(rule.data_keys)
+        told = port_number(command.option(rule.port_options), command.source)
+        self.port = told or port_number(*self.get(rule.port_keys))
+        found = [(given, command.source), (self.path(named), source)]
+        self.data = [one for one in (found[::-1] if by_config else found) if one[0]]
+
+    def path(self, text: str) -> str:
+        """A path as the server takes it."""
+        full = os.path.normpath(os.path.join(self.cwd, text)) if text else ""
+        return full[1:] if full.startswith("//") else full
+
+    def get(self, names: "Iterable[str]") -> "Found":
+        """The first of these settings that is set."""
+        return next((self.values[name] for name in names if name in self.values), ("", ""))
+
+    def files(self, by_config: bool, about: str) -> "Strings":
+        """The files in the order in which the server reads them."""
+        rule, args = self.rule, self.command.args
+        if "--no-defaults" in args:
+            return []
+        first = args[0] if args and args[0].endswith(".conf") else ""
+        named = self.command.option(rule.config_options) or self.command.config or first
+        if named:
+            named = os.path.join(self.cwd, named[5:] if named.startswith("file:/") else named)
+            inner = rule.config_name and not named.endswith((".conf", ".yml"))
+            paths = [named + "/" + rule.config_name if inner else named]
+        elif by_config:
+            paths = [about + "/" + rule.config_name] if about else []
+        elif "config_told" in rule.traits:
+            return self.titled(port_number(" ".join(args[:1]), ""))
+        else:
+            paths = self.usual
+        beside = [os.path.dirname(path) + "/" + name for path in paths for name in rule.config_also]
+        return paths if by_config else paths + self.folder.glob(beside)
+
+    def titled(self, title: "Optional[Found]") -> "Strings":
+        """The file is not on the command line any more: read the one with the port of its title."""
+        for path in self.usual[:50] if title else ():
+            self.read([path])
+            port = self.get(self.rule.port_keys)[0] or str(self.rule.default_port)
+            if title == port_number(port, ""):
+                break
+            self.values, self.seen, self.file = {}, [], ""
+        return []
+
+    def lines(self, path: str) -> "Iterator[Found]":
+        """(line, file) of a file and, in place, of those it includes; an empty line begins each.
+        Each file is read once, so a loop ends where it would close."""
+        node = self.folder.find(path)
+        if len(self.seen) >= MAX_CONFIG_FILES or path in self.seen or not node:
+            return
+        if self.process and not self.process.may_read(node) and node.path not in self.usual:
+            return
+        self.seen.append(path)
+        yield "", path
+        # Reading a file of /proc can change something; their size is 0.
+        text = (node.read() if node.stat.st_size else b"").decode("utf-8", "surrogateescape")
+        is_xml = text.lstrip()[:1] == "<"
+        lines = xml_settings(text) if is_xml else text.split("\n", MAX_CONFIG_LINES)
+        for line in lines[:MAX_CONFIG_LINES]:
+            line = line[:MAX_CONFIG_LINE]
+            include = self.rule.include if "include" in line else ""
+            match = re.match(include, line.strip()) if include else None
+            if not match and line.lstrip()[:1] not in ("", "#", ";"):
+                yield line, path
+            if match:
+                inner = os.path.join(os.path.dirname(path), match.group(2).strip("'\" \t"))
+                paths = self.folder.glob([inner])
+                if match.group(1).endswith("dir"):
+                    within = self.folder.inside(inner)
+                    paths = [one for one in within if one.endswith((".cnf", ".conf"))]
+                for one in paths:
+                    yield from self.lines(one)
+
+    def read(self, paths: "Strings") -> None:
+        """Put the settings of these files: `name = value`, `name value`, sections in brackets, and
+        the plain YAML that servers document. The last value wins."""
+        groups = self.rule.groups
+        for line, file in [one for path in paths for one in self.lines(path)]:
+            if not line:
+                self.file = self.file or file
+                group, above = "", []  # type: Tuple[str, List[Tuple[int, str]]]
+            if line.lstrip()[:1] == "[":
+                group = line.partition("[")[2].partition("]")[0].strip()
+            item = re.match(r"\s*-\s+[\"']?(/[^\"'#]*)", line) if above else None
+            if item:
+                self.values.setdefault(above[-1][1], (item.group(1).strip(), "config " + file))
+            match = re.match(r"(\s*)[\"']?(\w[\w.-]*)[\"']?\s*([:=]|\s|$)\s*(.*)$", line)
+            if not match or (groups and not re.match(groups, group)):
+                continue
+            name, sign, rest = match.group(2, 3, 4)
+            if groups:
+                name = re.sub("^loose_", "", name.lower().replace("-", "_"))
+            elif group:
+                name = group + "." + name
+            while above and above[-1][0] >= len(match.group(1)):
+                above.pop()
+            if sign == ":" and above:
+                name = above[-1][1] + "." + name
+            if sign == ":" and rest.startswith("{"):
+                for part in rest.strip("{} \r").split(","):
+                    inner, _, value = part.partition(":")
+                    self.put(name + "." + inner.strip(), value.strip(), file)
+            elif sign == ":" and not rest.partition("#")[0].strip() and len(name) < MAX_TEXT:
+                above.append((len(match.group(1)), name))
+            else:
+                self.put(name, rest, file)
 
     def put(self, name: str, text: str, file: str) -> None:
         """Keep a setting without its quotes and the comment behind it."""
@@ -799,95 +868,10 @@ class Config:
         value = quoted.group(2) if quoted else re.sub(r"(?:^|(?<=\s))[#;].*", "", text).strip()
         self.values[name] = (value, "config " + file)
 
-    def get(self, names: "Iterable[str]") -> "Found":
-        """The first of these settings that is set."""
-        return next((self.values[name] for name in names if name in self.values), ("", ""))
 
-
-def configuration(folder: Folder, rule: Rule, command: Command, cwd: str) -> Config:
-    """Port and data directories as the command line and the configuration give them."""
-
-    def path(text: str) -> str:
-        full = os.path.normpath(os.path.join(cwd, text)) if text else ""
-        return full[1:] if full.startswith("//") else full
-
-    by_config = "data_by_config" in rule.traits
-    given = path(command.option(rule.data_options))
-    about = given or (cwd if by_config and cwd != "/" else "")
-    config = Config()
-    read_config(folder, rule, config_files(folder, rule, command, about, cwd), config)
-    if by_config:
-        place = path(config.get(rule.data_keys)[0]) or about
-        read_config(folder, rule, ["%s/%s" % (place, name) for name in rule.config_also], config)
-    named, source = config.get(rule.data_keys)
-    told = port_number(command.option(rule.port_options), command.source)
-    config.port = told or port_number(*config.get(rule.port_keys))
-    found = [(given, command.source), (path(named), source)]
-    config.data = [one for one in (found[::-1] if by_config else found) if one[0]]
-    return config
-
-
-def config_files(folder: Folder, rule: Rule, command: Command, about: str, cwd: str) -> "List[str]":
-    """The configuration files of one server in the order in which it reads them."""
-    if "--no-defaults" in command.args:
-        return []
-    by_config = "data_by_config" in rule.traits
-    first = command.args[0] if command.args and command.args[0].endswith(".conf") else ""
-    named = command.option(rule.config_options) or command.config or first
-    if named:
-        named = os.path.join(cwd, named[5:] if named.startswith("file:/") else named)
-        inner = rule.config_name and not named.endswith((".conf", ".yml"))
-        paths = [named + "/" + rule.config_name if inner else named]
-    elif by_config:
-        paths = [about + "/" + rule.config_name] if about else []
-    else:
-        paths = folder.glob(rule.config_places)
-        if "config_told" in rule.traits:
-            # The file is not on the command line any more: it is the one with the port of its title
-            title = port_number(" ".join(command.args[:1]), "")
-            for path in paths[:50] if title else ():
-                config = Config()
-                read_config(folder, rule, [path], config)
-                port = port_number(config.get(rule.port_keys)[0] or str(rule.default_port), "")
-                if title and port and title[0] == port[0]:
-                    return [path]
-            return []
-    if by_config:
-        return paths
-    beside = [os.path.dirname(path) + "/" + name for path in paths for name in rule.config_also]
-    return paths + folder.glob(beside)
-
-
-def expanded(folder: Folder, path: str, include: str, seen: "List[str]") -> "Iterator[Found]":
-    """(line, file) of a configuration file and, in place, of those it includes.
-
-    Each file is read once, so a loop ends where it would close.
-    """
-    node = folder.find(path)
-    if len(seen) >= MAX_CONFIG_FILES or path in seen or not node:
-        return
-    seen.append(path)
-    yield "", path
-    # Reading a file of /proc can change something; their size is 0.
-    text = folder.text(path) if node.stat.st_size else ""
-    lines = xml_settings(text) if text.lstrip()[:1] == "<" else text.split("\n", MAX_CONFIG_LINES)
-    for line in lines[:MAX_CONFIG_LINES]:
-        line = line[:MAX_CONFIG_LINE]
-        match = re.match(include, line.strip()) if include and "include" in line else None
-        if not match and line.lstrip()[:1] not in ("", "#", ";"):
-            yield line, path
-        if match:
-            inner = os.path.join(os.path.dirname(path), match.group(2).strip("'\" \t"))
-            paths = folder.glob([inner])
-            if match.group(1).endswith("dir"):
-                paths = [one for one in folder.inside(inner) if one.endswith((".cnf", ".conf"))]
-            for one in paths:
-                yield from expanded(folder, one, include, seen)
-
-
-def xml_settings(text: str) -> "List[str]":
+def xml_settings(text: str) -> "Strings":
     """`outer.inner = value` for each element below the root that holds text alone."""
-    above, found = [], []  # type: Tuple[List[str], List[str]]
+    above, found = [], []  # type: Tuple[Strings, Strings]
     start, *parts = text.split("<!--")
     text = start + "".join(part.partition("-->")[2] for part in parts)
     for tag, value in re.findall(r"<([^<>]*)>([^<]*)", text):
@@ -899,40 +883,6 @@ def xml_settings(text: str) -> "List[str]":
             if value.strip() and len(above) < 20:
                 found.append("%s = %s" % (".".join(above[1:]), " ".join(value.split())))
     return found
-
-
-def read_config(folder: Folder, rule: Rule, paths: "List[str]", config: Config) -> None:
-    """Put the settings of these files: `name = value`, `name value`, sections in brackets, and the
-    plain YAML that servers document. The last value wins."""
-    seen = []  # type: List[str]
-    for line, file in [one for path in paths for one in expanded(folder, path, rule.include, seen)]:
-        config.file = config.file or file
-        if not line:  # a file begins
-            group, above = "", []  # type: Tuple[str, List[Tuple[int, str]]]
-        if line.lstrip()[:1] == "[":
-            group = line.partition("[")[2].partition("]")[0].strip()
-        item = re.match(r"\s*-\s+[\"']?(/[^\"'#]*)", line) if above else None
-        if item:
-            config.values.setdefault(above[-1][1], (item.group(1).strip(), "config " + file))
-        match = re.match(r"(\s*)[\"']?(\w[\w.-]*)[\"']?\s*([:=]|\s|$)\s*(.*)$", line)
-        if not match or (rule.groups and not re.match(rule.groups, group)):
-            continue
-        name, sign, rest = match.group(2, 3, 4)
-        if rule.groups:
-            name = re.sub("^loose_", "", name.lower().replace("-", "_"))
-        elif group:
-            name = "%s.%s" % (group, name)
-        while above and above[-1][0] >= len(match.group(1)):
-            above.pop()
-        if sign == ":":
-            name = "%s.%s" % (above[-1][1], name) if above else name
-        if sign == ":" and rest.startswith("{"):
-            for inner, _, value in [one.partition(":") for one in rest.strip("{} \r").split(",")]:
-                config.put("%s.%s" % (name, inner.strip()), value.strip(), file)
-        elif sign == ":" and not rest.partition("#")[0].strip() and len(name) < MAX_TEXT:
-            above.append((len(match.group(1)), name))
-        else:
-            config.put(name, rest, file)
 
 
 def port_number(text: str, source: str) -> "Optional[Found]":
@@ -950,6 +900,9 @@ class Process:
     """One process that may be a server. Its /proc folder is held open, so that all that is read of
     it is of the same process even when its pid is used again."""
 
+    hidden = False  # from this user, what it runs
+    worker = False  # of another one
+
     def __init__(self, pid: int, fd: int, rules: "List[Rule]", exe: str) -> None:
         self.pid = pid
         self.files = Folder(fd)
@@ -964,18 +917,27 @@ class Process:
         said = [one for one in rules if one.where in exe and re.match(one.says, self.line, re.S)]
         idle = said and args[1:2] and args[1] in said[0].not_serving
         self.rule = said[0] if said and not idle else None
-        match = (
-            re.search(self.rule.instance, self.line[:256] + "\n" + self.cwd) if self.rule else None
-        )
-        self.instance = match.group(match.lastindex or 0) if match else str(pid)
+        pattern = self.rule.instance if self.rule else ""
+        match = re.search(pattern, self.line[:256] + "\n" + self.cwd)
+        self.instance = match.group(match.lastindex or 0) if match and pattern else str(pid)
         if not (self.rule and self.rule.library):
             self.line = ""  # hundreds of long ones would be held
         status = dict(one.partition(":")[::2] for one in self.files.text("status").split("\n"))
         self.parent = number(status.get("PPid", "")) or 0
         self.user = number(" ".join(status.get("Uid", "").split()[1:2]))  # the effective one
+        groups = status.get("Gid", "").split()[1:2] + status.get("Groups", "").split()
+        self.groups = set(map(number, groups))
         self.memory = number(status.get("VmRSS", ""))
         self.workers = []  # type: List[Process]
-        self.links = None  # type: Optional[List[str]]
+        self.links = None  # type: Optional[Strings]
+
+    def may_read(self, node: Node) -> bool:
+        """Whether its user and groups can read a file, by the modes of what leads to it."""
+        for one in node.way:
+            bits = 6 if one.st_uid == self.user else 3 if one.st_gid in self.groups else 0
+            if self.user and not one.st_mode >> bits & (4 if one is node.way[-1] else 1):
+                return False
+        return True
 
     def container(self) -> str:
         """The id of its container, where its control group tells."""
@@ -983,29 +945,27 @@ class Process:
         match = re.search(known + r"\S*?[-/:]([0-9a-f]{64})\b", self.files.text("cgroup"))
         return match.group(1) if match else ""
 
-    def started(self, host: "Host") -> "Text":
-        """When it started, UTC."""
+    def started(self, boot: str) -> "Optional[str]":
+        """When it started, UTC; `boot` is the text of /proc/stat."""
         fields = self.files.text("stat").rpartition(") ")[2].split(" ")
-        boot = re.search(r"(?m)^btime (\d{1,12})$", host.folder.text("/proc/stat"))
+        match = re.search(r"(?m)^btime (\d{1,12})$", boot)
         try:
-            seconds = int(boot.group(1) if boot else "") + int(fields[19]) // os.sysconf(
-                "SC_CLK_TCK"
-            )
+            after = int(fields[19]) // os.sysconf("SC_CLK_TCK")
+            seconds = int(match.group(1) if match else "") + after
             return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
         except (IndexError, OverflowError, ValueError, OSError):
             return None
 
-    def descriptors(self) -> "Optional[List[str]]":
+    def descriptors(self) -> "Optional[Strings]":
         """What its open descriptors lead to, read once; None when that cannot be read."""
-        if self.links is not None:
-            return self.links
-        try:
-            listing = self.files.open("fd").reopened()
-            own = Folder(os.dup(listing.fd))
-            self.links = list(map(own.link, os.listdir(listing.fd)[:MAX_FILES_OPEN]))
-            return self.links
-        except OSError:
-            return None
+        if self.links is None:
+            try:
+                listing = self.files.open("fd").reopened()
+                own = Folder(os.dup(listing.fd))
+                self.links = list(map(own.link, os.listdir(listing.fd)[:MAX_FILES_OPEN]))
+            except OSError:
+                pass
+        return self.links
 
 
 def number(text: str) -> "Optional[int]":
@@ -1021,21 +981,23 @@ def candidates(host: "Host") -> "List[Process]":
     where the link is hidden from this user, and then must name a file that only root can write.
     """
     found = {}  # type: Dict[int, Process]
-    hidden = 0
-    proc = host.proc.fd
+    hidden, proc = 0, host.proc.fd
     for pid in sorted(int(name) for name in os.listdir(proc) if name.isdigit()):
-        exe = ""
         if host.late():
             break
+        is_hidden = False
         try:
             exe = os.readlink("%d/exe" % pid, dir_fd=proc)
-            name = exe[: -len(_DELETED)] if exe.endswith(_DELETED) else exe
         except PermissionError:
-            hidden += 1
-            name = hidden_program(host, pid)
+            is_hidden = True
+            program = host.folder.text("/proc/%d/cmdline" % pid, MAX_PATH).partition("\0")[0]
+            node = host.folder.find(program) if program[:1] == "/" else None
+            exe = node.path if node and host.trusts(node) else ""
         except OSError:
             continue  # a kernel thread, or a process that has ended
-        name = name[name.rfind("/") + 1 :]
+        hidden += is_hidden
+        name = exe[exe.rfind("/") + 1 :]
+        name = name[: -len(_DELETED)] if name.endswith(_DELETED) else name
         if name == "docker-proxy":
             host.proxies.append(host.folder.text("/proc/%d/cmdline" % pid, MAX_PATH))
         if name not in host.by_name:
@@ -1045,6 +1007,7 @@ def candidates(host: "Host") -> "List[Process]":
             process = Process(pid, folder, host.by_name[name], exe)
         except OSError:
             continue
+        process.hidden = is_hidden
         if process.rule:
             found[pid] = process
         if len(found) > MAX_HELD:
@@ -1060,19 +1023,11 @@ def candidates(host: "Host") -> "List[Process]":
     return sorted(found.values(), key=lambda one: (not is_usual(one.exe), one.pid))
 
 
-def hidden_program(host: "Host", pid: int) -> str:
-    """The program a process says it is, when that is a file only root could have put there."""
-    program = host.folder.text("/proc/%d/cmdline" % pid, MAX_PATH).partition("\0")[0]
-    node = host.folder.find(program) if program.startswith("/") else None
-    return node.path if node and host.trusts(node) else ""
-
-
 def drop_workers(found: "Dict[int, Process]") -> None:
     """Forget the processes that a server of the same kind started in the same place, and those of
     an instance that has another; a worker may be the one that listens, so a few are kept in hand.
     """
     instances = {}  # type: Dict[Any, Process]
-    workers = []
     for process in sorted(found.values(), key=lambda one: (not one.parent, one.pid)):
         over = found.get(process.parent)
         if over and (over.rule is not process.rule or over.cwd != process.cwd):
@@ -1081,8 +1036,8 @@ def drop_workers(found: "Dict[int, Process]") -> None:
             over = instances.setdefault((process.rule.engine, process.instance), process)
         if over and over is not process:
             over.workers += [process] if len(over.workers) < 2 else []
-            workers.append(process.pid)
-    for pid in workers:
+            process.worker = True
+    for pid in [pid for pid, process in found.items() if process.worker]:
         del found[pid]
 
 
@@ -1139,72 +1094,48 @@ def address_of(text: str) -> "Listener":
 
 
 class Version:
-    """What is known of a server's software."""
+    """What is known of a server's software; the text is empty when its version is not."""
 
     def __init__(self, text: str, evidence: str, engine: str = "", edition: str = "") -> None:
-        self.text = text
-        self.version = text or None
-        self.evidence = evidence
-        self.engine = engine
-        self.edition = edition
+        self.text, self.evidence = text, evidence
+        self.engine, self.edition = engine, edition
 
 
-def entry_of(entry: str) -> "Tuple[str, str, str]":
-    """(engine, edition, text) of an entry `engine/edition text` of the table."""
-    head, _, text = entry.partition(" ")
-    engine, _, edition = head.replace("_", " ").partition("/")
-    return engine, edition, text
-
-
-def file_version(host: "Host", rule: Rule, node: Node, may_ask: bool) -> "Optional[Version]":
+def file_version(host: "Host", rule: Rule, node: Node) -> "Optional[Version]":
     """The version of a trusted executable of the host itself, best evidence first."""
     found = package_version(host, rule, node.path) or text_version(host, rule, node)
-    if found:
-        return found
-    found = name_version(host.folder, rule, node.path)
-    whole = found and found.text.count(".") + 1 >= int(rule.version_parts)
-    if may_ask and host.live and not whole and not host.late():
-        return asked_version(node, rule) or found
-    return found
+    return found or name_version(host.folder, rule, node.path)
 
 
 def package_version(host: "Host", rule: Rule, path: str) -> "Optional[Version]":
-    """The Debian package that owns this file, by the host's own package database."""
-    info = "/var/lib/dpkg/info"
-    host.packages = host.packages or "\n".join(host.folder.names(info))
+    """The installed Debian package that owns this file, by the host's own package database."""
+    if not host.packages:
+        status = host.folder.text("/var/lib/dpkg/status", MAX_PACKAGE_STATUS)
+        parts = [part.partition("\n") for part in ("\n\n" + status).split("\n\nPackage: ")]
+        host.packages = {name: fields for name, _, fields in parts}
+    names = "\n".join(host.packages)
     paths = (path, path[4:] if path.startswith("/usr/") else "/usr" + path)
+    # Without epoch and Debian revision; Percona's own revision is part of its version.
+    shape = r"(?:\d+:)?(?:.*\+really)?(\d+(?:\.\d+)*)~?((?:alpha\d|beta\d|rc\d)?)(-\d{1,3}(?=-))?"
     for engine, edition, pattern in map(entry_of, rule.package):
-        for match in re.finditer(r"(?m)^(%s)(:\w+)?\.list$" % pattern, host.packages):
-            owned = "\n" + host.folder.text("%s/%s" % (info, match.group()), 8 * MIB)
-            owns = any("\n%s\n" % one in owned for one in paths)
-            full = installed_version(host, match.group(1)) if owns else ""
-            # Without epoch and Debian revision; Percona's own revision is part of its version.
-            parts = re.match(
-                r"(?:\d+:)?(?:.*\+really)?(\d+(?:\.\d+)*)~?((?:alpha\d|beta\d|rc\d)?)(-\d{1,3}(?=-))?",
-                full,
+        for name in [match.group() for match in re.finditer("(?m)^(%s)$" % pattern, names)]:
+            fields = dict(line.partition(": ")[::2] for line in host.packages[name].split("\n"))
+            full = fields.get("Version", "")
+            match = (
+                re.match(shape, full) if fields.get("Status", "")[-10:] == " installed" else None
             )
-            if parts:
-                text = parts.group(1) + parts.group(2)
-                text += (parts.group(3) or "") if engine == "percona" else ""
-                return Version(text, "dpkg %s %s" % (match.group(1), full), engine, edition)
+            files = ""
+            for ending in ("", ":" + fields.get("Architecture", "")) if match else ():
+                files += "\n" + host.folder.text("/var/lib/dpkg/info/%s%s.list" % (name, ending))
+            if match and any("\n%s\n" % one in files for one in paths):
+                own = (match.group(3) or "") if engine == "percona" else ""
+                text = match.group(1) + match.group(2) + own
+                return Version(text, "dpkg %s %s" % (name, full), engine, edition)
     return None
 
 
-def installed_version(host: "Host", package: str) -> str:
-    """The version of a package that is installed, from dpkg's status file."""
-    path = "/var/lib/dpkg/status"
-    host.package_status = host.package_status or "\n" + host.folder.text(path, MAX_PACKAGE_STATUS)
-    for rest in host.package_status.split("\nPackage: %s\n" % package)[1:]:
-        fields = rest.partition("\n\n")[0]
-        version = re.search(r"(?m)^Version: (\S+)$", fields)
-        if version and re.search(r"(?m)^Status: .* installed$", fields):
-            return version.group(1)
-    return ""
-
-
 def text_version(host: "Host", rule: Rule, node: Node) -> "Optional[Version]":
-    """The version a server's executable carries as text; read once however many processes run it.
-    Nothing is run."""
+    """The version an executable carries as text; read once however many processes run it."""
     key = (node.identity, id(rule))
     limit = min(node.stat.st_size, MAX_EXECUTABLE, host.text_budget)
     if key not in host.texts and node.is_file and limit > 0 and rule.text:
@@ -1278,84 +1209,11 @@ def name_version(folder: "Optional[Folder]", rule: Rule, path: str) -> "Optional
     """The version in a file beside the executable, or in the names of the folders it lies in."""
     name, _, pattern = rule.beside.partition(" ")
     text = folder.text("%s/%s" % (os.path.dirname(path), name)) if folder and name else ""
-    match = re.search(pattern, text)
-    if match and text:
-        return Version(match.group(1), "file %s" % name)
+    match = re.search(pattern, text) if text else None
+    if match:
+        return Version(match.group(1), "file " + name)
     match = re.search(rule.path_version, path, re.I) if rule.path_version else None
-    return Version(match.group(1), "path %s" % path) if match else None
-
-
-def asked_version(node: Node, rule: Rule) -> "Optional[Version]":
-    """What the server prints for --version: the last resort, for a trusted file of the host itself.
-
-    What runs is the open file that was found trusted, whatever its name leads to by now. It runs as
-    nobody, with nothing of ours: no environment, no input, no open file, little time.
-    """
-    mode = node.stat.st_mode
-    if not rule.ask or not node.trusted or mode & (stat.S_ISUID | stat.S_ISGID) or not mode & 0o001:
-        return None
-    import subprocess
-
-    command = [node.path] + rule.ask
-    executable = node.reopened()
-    if os.fstatvfs(executable.fd).f_flag & (os.ST_NOSUID | os.ST_NOEXEC):
-        return None  # a mount for files that are not root's: of any image, of any owner
-    try:
-        asked = subprocess.Popen(  # noqa: S603 - a trusted file, see above
-            command,
-            executable="/proc/self/fd/%d" % executable.fd,
-            pass_fds=(executable.fd,),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            cwd="/",
-            env={"LC_ALL": "C", "PATH": "/usr/bin:/bin"},
-            start_new_session=True,
-            preexec_fn=become_nobody,
-        )
-    except (OSError, subprocess.SubprocessError):
-        return None
-    try:
-        output = output_of(asked.stdout.fileno() if asked.stdout else -1)
-    finally:
-        try:
-            os.killpg(asked.pid, signal.SIGKILL)
-        except OSError:
-            pass  # already gone
-        asked.communicate()
-    match = re.search(rb"(?<![\w.])v?(\d+\.\d+(?:\.\d+)?)(-\d{1,3}(?=\s))?", output)
-    if not match:
-        return None
-    marks = [one for one in map(entry_of, rule.mark) if one[2].strip("(- ").encode() in output]
-    engine, edition, _ = (marks + [(rule.engine, "", "")])[0]
-    version = match.group(1) + ((match.group(2) or b"") if engine == "percona" else b"")
-    return Version(version.decode("ascii"), " ".join(command), engine, edition)
-
-
-def become_nobody() -> None:
-    """In the process that will ask for the version: give up what root has."""
-    import resource
-
-    for limit in (resource.RLIMIT_FSIZE, resource.RLIMIT_CORE):
-        resource.setrlimit(limit, (0, 0))
-    if os.geteuid() == 0:
-        os.setgroups([])
-        os.setgid(NOBODY)
-        os.setuid(NOBODY)
-
-
-def output_of(inlet: int) -> bytes:
-    """What arrives on a pipe until it ends, is too much, or takes too long."""
-    import select
-
-    output, part = b"", b"."
-    end = time.monotonic() + MAX_RUN_SECONDS
-    while part and len(output) < MAX_RUN_OUTPUT:
-        if not select.select([inlet], [], [], max(0.0, end - time.monotonic()))[0]:
-            break
-        part = os.read(inlet, MAX_RUN_OUTPUT)
-        output += part
-    return output
+    return Version(match.group(1), "path " + path) if match else None
 
 
 # --- databases ----------------------------------------------------------------------------------
@@ -1369,9 +1227,9 @@ class Host:
         self.deadline = self.begun + seconds
         self.connections = connections
         root = os.path.realpath(root)
-        self.live = root == "/"
-        mounts = "/proc/self/mounts" if self.live else "/proc/mounts"
+        self.live = root == "/"  # else owners and links of /proc mean nothing
         self.folder = Folder(os.open(root, _FOLDER))
+        mounts = "/proc/self/mounts" if self.live else "/proc/mounts"
         self.folder.remote = remote_mounts(self.folder.text(mounts, MAX_MOUNTS))
         self.proc = self.folder.open("/proc").reopened()
         self.rules = rules()
@@ -1379,15 +1237,15 @@ class Host:
         for rule in self.rules:
             for name in rule.programs + rule.aliases:
                 self.by_name.setdefault(name, []).append(rule)
-        self.warnings = []  # type: List[str]
+        self.warnings = []  # type: Strings
         self.kinds = {}  # type: Dict[str, int]
         self.complete = True
         self.databases = []  # type: List[Database]
-        self.proxies = []  # type: List[str]
-        self.packages = self.package_status = ""
+        self.proxies = []  # type: Strings
+        self.packages = {}  # type: Dict[str, str]
         self.text_budget = MAX_ALL_EXECUTABLES
         self.texts = {}  # type: Dict[Any, Optional[Version]]
-        self.units = []  # type: List[Tuple[str, List[str], Dict[str, str]]]
+        self.units = []  # type: List[Unit]
         self.in_use = set()  # type: set[Tuple[int, int]]
 
     def warn(self, text: str) -> None:
@@ -1409,16 +1267,8 @@ class Host:
         return True
 
     def trusts(self, node: Node) -> bool:
-        """Whether only root could have put this file there. In a folder that stands for a host,
-        owners mean nothing and nothing is run: there its place decides."""
+        """Whether only root could have put this file there; of a folder, its place decides."""
         return node.is_file and (node.trusted if self.live else is_usual(node.path))
-
-
-def is_usual(path: str) -> bool:
-    """Whether servers are installed in the place of this path."""
-    parts = path.split("/")[:-1]
-    places = [place.split("/") for place in PLACES if place.count("/") == len(parts) - 1]
-    return any(all(map(fits, parts, place)) for place in places)
 
 
 def holds_data(folder: Folder, rule: Rule, path: str) -> "Optional[bool]":
@@ -1444,77 +1294,62 @@ def same_file(folder: Folder, one: str, other: str) -> bool:
     return first.identity == second.identity if first and second else one == other
 
 
-class Size:
-    """The bytes below a data directory: regular files only, a hard link counted once.
+def measured(top: Node, remote: "Strings", end: float) -> "Tuple[int, Strings]":
+    """The bytes of the regular files below a folder, a hard link counted once, and what lacks.
 
     Folders are opened without following a link, one below the other, so nothing swapped in
-    meanwhile leads out. `bytes` is None when nothing could be measured; `notes` say what lacks.
+    meanwhile leads out.
     """
-
-    def __init__(self, folder: Node, remote: "List[str]", host: "Host") -> None:
-        self.bytes = None  # type: Optional[int]
-        self.free_mb = None  # type: Optional[int]
-        self.notes = []  # type: List[str]
-        self._linked = set()  # type: set[Tuple[int, int]]
-        self._remote = remote
-        self._count = 0
-        self._end = min(time.monotonic() + MAX_SIZE_SECONDS, host.deadline)
+    total = count = 0
+    linked = set()  # type: set[Tuple[int, int]]
+    lacks = {}  # type: Dict[str, None]
+    stack = [(top, top.entries())]
+    while stack:
+        folder, entries = stack[-1]
         try:
-            readable = folder.reopened()
-            if host.live and folder.is_folder:
-                disk = os.fstatvfs(readable.fd)
-                self.free_mb = disk.f_bavail * disk.f_frsize // MIB
-            self._add(readable, 1)
+            entry = next(entries, None)
+            if entry is None:
+                stack.pop()
+                continue
+            if count >= MAX_SIZE_ENTRIES or time.monotonic() > end:
+                lacks["measuring was cut short after %d files" % count] = None
+                break
+            count += 1
+            path = folder.path + "/" + entry.name
+            if path in remote:  # before anything touches it
+                lacks["%s is on a network file system: not counted" % path] = None
+                continue
+            status = entry.stat(follow_symlinks=False)
+            identity = (status.st_dev, status.st_ino)
+            if stat.S_ISDIR(status.st_mode) and len(stack) >= MAX_SIZE_DEPTH:
+                lacks["folders below %d levels: not counted" % MAX_SIZE_DEPTH] = None
+            elif stat.S_ISDIR(status.st_mode):
+                flags = os.O_DIRECTORY | os.O_NOFOLLOW
+                inner = Node(open_quietly(entry.name, flags, folder.fd), path)
+                stack.append((inner, inner.entries()))
+            elif stat.S_ISREG(status.st_mode) and identity not in linked:
+                total += status.st_size
+                if status.st_nlink > 1 and len(linked) < MAX_HARD_LINKS:
+                    linked.add(identity)
+            elif entry.is_symlink() and re.search("/(pg_tblspc/[^/]*|pg_wal|pg_xlog)$", path):
+                lacks["%s leads elsewhere: not counted" % path] = None
+        except FileNotFoundError:
+            continue  # servers remove files all the time
         except OSError as error:
-            self._note("unreadable: %s" % error.strerror)
-
-    def _note(self, text: str) -> None:
-        if text not in self.notes and len(self.notes) < 4:
-            self.notes.append(text)
-
-    def _add(self, folder: Node, depth: int) -> None:
-        entries = folder.entries()
-        while True:
-            try:
-                entry = next(entries, None)
-                self.bytes = self.bytes or 0
-                if entry is None:
-                    return
-                if self._count >= MAX_SIZE_ENTRIES or time.monotonic() > self._end:
-                    self._note("measuring was cut short after %d files" % self._count)
-                    return
-                self._count += 1
-                path = folder.path + "/" + entry.name
-                if path in self._remote:  # before anything touches it
-                    self._note("%s is on a network file system: not counted" % path)
-                    continue
-                status = entry.stat(follow_symlinks=False)
-                identity = (status.st_dev, status.st_ino)
-                if stat.S_ISDIR(status.st_mode) and depth >= MAX_SIZE_DEPTH:
-                    self._note("folders below %d levels: not counted" % MAX_SIZE_DEPTH)
-                elif stat.S_ISDIR(status.st_mode):
-                    fd = open_quietly(entry.name, os.O_DIRECTORY | os.O_NOFOLLOW, folder.fd)
-                    self._add(Node(fd, path), depth + 1)
-                elif stat.S_ISREG(status.st_mode) and identity not in self._linked:
-                    self.bytes += status.st_size
-                    if status.st_nlink > 1 and len(self._linked) < MAX_HARD_LINKS:
-                        self._linked.add(identity)
-                elif entry.is_symlink() and re.search("/(pg_tblspc/[^/]*|pg_wal|pg_xlog)$", path):
-                    self._note("%s leads elsewhere: not counted" % path)
-            except FileNotFoundError:
-                continue  # servers remove files all the time
-            except OSError as error:
-                self._note("a part is unreadable: %s" % error.strerror)
+            lacks["a part is unreadable: %s" % error.strerror] = None
+    return total, list(lacks)[:4]
 
 
 class Database:
     """One record of the report, and how each of its values was found. `place` tells it from
     another in the same container image: it outlives pid and container."""
 
+    place = ""
+
     def __init__(self, rule: Rule, version: Version, status: str, why: str, binary: str) -> None:
+        self.rule = rule
         self.values = {"engine": version.engine or rule.engine}  # type: Dict[str, Any]
         self.evidence = {}  # type: Dict[str, str]
-        self.place = ""
         self.put("status", status, why)
         self.put("edition", version.edition)
         self.put("version", version.text, version.evidence)
@@ -1527,52 +1362,57 @@ class Database:
             if evidence:
                 self.evidence[name] = evidence
 
-    def put_data(
-        self,
-        host: Host,
-        folder: Folder,
-        path: str,
-        evidence: str,
-        may_use: "Callable[[Optional[Node]], bool]",
-    ) -> None:
+    def put_size(self, size: int, is_complete: bool, evidence: str) -> None:
+        """Set the bytes of its data."""
+        self.put("data_size_bytes", size)
+        self.put("data_size_complete", is_complete)
+        self.evidence["data_size"] = evidence
+
+    def put_data(self, host: Host, config: Config, data: "Found", server: "Any" = None) -> None:
         """Set the data directory and its size, which is unknown unless it was measured. It is
-        opened once: what is measured is the one that the server may use."""
-        node, why = None, ""
+        opened once: what is measured is the one that the running server may use."""
+        path, evidence = data
+        folder, node, why = config.folder, None, ""
         try:
             node = folder.open(path)
         except RemoteFile:
             why = "on a network file system: not touched"
         except OSError as error:
             why = "unreadable: %s" % error.strerror
-        if not may_use(node):
+        if server and not server.may_use(node):
             # Any user can start what is called like a server and names a real server's data.
             what = "is another user's, not its data" if node else "is not known to be its data"
             host.warn("%s: %s %s" % (self.evidence["status"], path, what))
             return
         self.put("data_dir", path, evidence)
-        if node is None:
+        if node:
+            host.in_use.add(node.identity)
+            try:
+                top = node.reopened()
+                if host.live and node.is_folder:
+                    disk = os.fstatvfs(top.fd)
+                    self.put("disk_free_mb", disk.f_bavail * disk.f_frsize // MIB)
+                end = min(time.monotonic() + MAX_SIZE_SECONDS, host.deadline)
+                size, lacks = measured(top, folder.remote, end)
+                self.put_size(size, not lacks, "sum of file sizes")
+                for lack in lacks:
+                    host.warn("%s: %s" % (path, lack))
+            except OSError as error:
+                why = "unreadable: %s" % error.strerror
+        if why:
             host.warn("%s: %s" % (path, why))
-            return
-        host.in_use.add(node.identity)
-        size = Size(node, folder.remote, host)
-        self.put("disk_free_mb", size.free_mb)
-        if size.bytes is not None:
-            self.put("data_size_bytes", size.bytes)
-            self.put("data_size_complete", not size.notes)
-            self.evidence["data_size"] = "sum of file sizes"
-        for note in size.notes:
-            host.warn("%s: %s" % (path, note))
 
-    def put_settings(self, rule: Rule, command: Command, config: Config, folder: Folder) -> None:
+    def put_settings(self, config: Config) -> None:
         """Set what the configuration says of encryption and replication."""
+        rule, folder = self.rule, config.folder
         off = ("", "off", "no", "0", "false", "disabled", "disable", "none")
         self.put("config_file", config.file)
         self.put("role", rule.kind)
         if config.file and "tls_off" in rule.traits:
             self.put("tls", False, "config " + config.file)
         for key in rule.tls[::-1]:
-            option = command.option(["--" + key.replace("_", "-")])
-            text, source = (option, command.source) if option else config.get([key])
+            option = config.command.option(["--" + key.replace("_", "-")])
+            text, source = (option, config.command.source) if option else config.get([key])
             self.put("tls", text.lower() not in off if source else None, source)
         for name, _, role in [entry.partition(" ") for entry in rule.role]:
             text, source = config.get([name])
@@ -1589,10 +1429,10 @@ class Running:
         self.host, self.process, self.rule = host, process, rule
         self.name = "process %d" % process.pid
         self.links = process.descriptors()
-        self.config = Config()
         self.folder = host.folder
         self.is_roots = False  # the file that runs, wherever it is by now, is root's to change
-        if not (host.live and process.files.link("root") == "/" and self.shares("mnt")):
+        mounts, own = process.files.link("ns/mnt"), host.folder.link("proc/self/ns/mnt")
+        if not (host.live and process.files.link("root") == "/" and mounts and mounts == own):
             # On a live host the kernel makes this link. In a folder anyone did: it is not followed.
             flags = _FOLDER | (0 if host.live else os.O_NOFOLLOW)
             try:
@@ -1601,67 +1441,56 @@ class Running:
             except OSError:
                 pass  # it sees what the host sees
 
-    def shares(self, kind: str) -> bool:
-        """Whether it is in the probe's own namespace of this kind: so in no container."""
-        try:
-            return self.process.files.link("ns/" + kind) == os.readlink("/proc/self/ns/" + kind)
-        except OSError:
-            return False
-
     def database(self) -> "Optional[Database]":
         """The database that the process is; None with a warning when it is none."""
         host, process, rule, folder = self.host, self.process, self.rule, self.folder
         version, binary = self.library() if rule.library else self.executable()
         if version is None:
-            what = "called like a server, without a server's text; not listed, not run"
+            what = "called like a server, without a server's text; not listed"
             host.warn("%s, %s: %s" % (self.name, binary, what))
             return None
         database = Database(rule, version, "running", self.name, binary)
-        database.put("started_at", process.started(host))
+        database.put("started_at", process.started(host.folder.text("/proc/stat")))
         database.put("memory_mb", process.memory and process.memory // 1024)
-        users = folder.text("/etc/passwd")
-        name = re.search(r"(?m)^([^:\n]+):[^:\n]*:%s:" % process.user, users)
-        database.put("owner", name.group(1) if name else process.user and str(process.user))
-        self.config = configuration(folder, rule, process.command, process.cwd)
-        path, evidence = self.data_dir()
+        user = re.search(r"(?m)^([^:\n]+):[^:\n]*:%s:" % process.user, folder.text("/etc/passwd"))
+        database.put("owner", user.group(1) if user else process.user and str(process.user))
+        reader = process if host.live else None
+        config = Config(folder, rule, process.command, process.cwd, reader)
+        path, evidence = self.data_dir(config)
         if "stateless" in rule.traits:
             database.evidence["data_size"] = "keeps no data on disk"
-        elif not path:
-            host.warn("%s, %s: its data directory could not be found" % (self.name, rule.engine))
+        elif path:
+            database.put_data(host, config, (path, evidence), self)
         else:
-            database.put_data(host, folder, path, evidence, self.may_use)
-        database.put_settings(rule, process.command, self.config, folder)
-        self.put_port(database)
+            host.warn("%s, %s: its data directory could not be found" % (self.name, rule.engine))
+        database.put_settings(config)
+        self.put_port(database, config.port)
         database.place = process.instance if rule.instance else ""
         self.put_container(database)
         return database
 
     def executable(self) -> "Tuple[Optional[Version], str]":
-        """The version, None when it is no server, and the path of what runs.
-
-        Its package counts, and --version may be asked, only when what runs is the host's own file
-        that nobody but root can change: not a container's, not one deleted or put there by a user.
-        """
-        host, process, rule = self.host, self.process, self.rule
-        exe = process.exe or hidden_program(host, process.pid)
+        """The version, None when it is no server, and the path of what runs. Its package counts
+        only when that is the host's own file, which nobody but root can change."""
+        host, process, rule, exe = self.host, self.process, self.rule, self.process.exe
         name = "%s, %s" % (self.name, exe)
         own = self.folder is host.folder
         node = None
         try:
-            node = self.opened(exe)
+            node = self.opened()
         except RemoteFile:
             self.is_roots = True
             host.warn("%s: on a network file system, not read" % name)
             return name_version(None, rule, exe) or Version("", ""), exe
         except OSError:
             pass
-        there = host.folder.find(exe)  # not when it is a container's, or deleted
-        same = there and node and there.identity == node.identity and not process.deleted
-        trusted = is_usual(exe) if node is None and not host.live else False
+        trusted = not node and not host.live and is_usual(exe)
         version = None
+        there = host.folder.find(exe)
+        same = there and node and there.identity == node.identity and not process.deleted
         if same and there and host.trusts(there):
             exe, trusted = there.path, True
-            version = file_version(host, rule, there, own and self.shares("pid"))
+            version = file_version(host, rule, there)
         elif node:
             version = text_version(host, rule, node)
         # Only root fills the usual places, with a vendor's own user's files too; a container's are
@@ -1671,39 +1500,37 @@ class Running:
         self.is_roots = bool(node and node.is_roots) if host.live else trusted or not own
         if process.deleted:
             host.warn("%s: replaced while it runs, a restart is pending" % name)
-        elif not trusted and own:
-            host.warn("%s: others than root can change this executable; it was not run" % name)
+        elif own and not trusted:
+            host.warn("%s: %s" % (name, CHANGEABLE))
         if version and not version.text:
             host.warn("%s: its version could not be found" % name)
         if version and not version.engine and exe.endswith("/mariadbd"):
             version.engine = "mariadb"
         return version, exe
 
-    def opened(self, exe: str) -> Node:
+    def opened(self) -> Node:
         """The very file that runs: by the kernel's link on a live host, by its name in a folder."""
-        process = self.process
-        if not self.host.live or not process.exe:
+        process, exe = self.process, self.process.exe
+        if not self.host.live or process.hidden:
             return self.folder.open(exe + _DELETED if process.deleted else exe)
         if any(exe.startswith(point.rstrip("/") + "/") for point in self.folder.remote):
             raise RemoteFile(errno.EREMOTE, "on a network file system", exe)
-        return Node(os.open("exe", _PEEK & ~os.O_NOFOLLOW, dir_fd=process.files.top.fd), exe)
+        return Node(os.open("exe", _PEEK, dir_fd=process.files.top.fd), exe)
 
     def library(self) -> "Tuple[Optional[Version], str]":
         """The version in the name of the file that an interpreter runs, and that file: it holds it
         open, or its command line names it or its folder, and it is there."""
         folder, args = self.folder, re.split("[\0:=]", self.process.line)[:5000]
-        paths = (self.links or []) + args
         homes = [arg[:-2] if arg.endswith("/*") else arg for arg in args if arg[:1] == "/"][:50]
         homes += [home + "/lib" for home in homes] + folder.glob(self.rule.library_places)
-        for path in paths + [path for home in homes for path in folder.inside(home)]:
+        paths = (self.links or []) + args + [path for home in homes for path in folder.inside(home)]
+        for path in paths:
             match = re.match(self.rule.library, path)
             there = match and (folder.find(path) or folder.find(os.path.dirname(path)))
             if match and there:
-                own = folder is self.host.folder
-                self.is_roots = there.is_roots if self.host.live else True
-                if own and self.host.live and not there.trusted:
-                    what = "others than root can change this executable; it was not run"
-                    self.host.warn("%s, %s: %s" % (self.name, path, what))
+                self.is_roots = there.is_roots or not self.host.live
+                if folder is self.host.folder and self.host.live and not there.trusted:
+                    self.host.warn("%s, %s: %s" % (self.name, path, CHANGEABLE))
                 return Version(match.group(1), "file name"), path
         return None, self.process.exe
 
@@ -1711,63 +1538,58 @@ class Running:
         """Whether a data directory can be this process's: its user's own, or, for a server that
         only root can change, at least not closed to all but another user. Of one that cannot be
         opened only such a server is believed."""
-        if folder is None:
+        if folder is None or not self.host.live:
             return self.is_roots or not self.host.live
-        mode = folder.stat.st_mode
-        own = folder.stat.st_uid == self.process.user or not self.host.live
-        return own or (self.is_roots and (self.process.user == 0 or bool(mode & 0o077)))
+        user, mode = self.process.user, folder.stat.st_mode
+        return folder.stat.st_uid == user or (self.is_roots and (user == 0 or mode & 0o077 > 0))
 
-    def data_dir(self) -> "Found":
+    def data_dir(self, config: Config) -> "Found":
         """Command line, configuration, working directory, open files, then the usual places."""
         folder, rule, cwd = self.folder, self.rule, self.process.cwd
         works_in = rule.data_marks and cwd != "/" and holds_data(folder, rule, cwd)
-        for path, source in self.config.data:
-            if holds_data(folder, rule, path) is False:
-                continue
-            if works_in and source.startswith("config") and not same_file(folder, path, cwd):
-                continue  # the configuration was changed since the server started
-            return path, source
+        for path, source in config.data:
+            # Where it works elsewhere, the configuration was changed since the server started.
+            stale = works_in and source[:6] == "config" and not same_file(folder, path, cwd)
+            if not stale and holds_data(folder, rule, path) is not False:
+                return path, source
         if works_in:
             return cwd, "working directory"
         for link in self.links or ():
             for mark in rule.data_marks:
                 path = link[: -len(mark) - 1]
                 if (
-                    link == path + "/" + mark
-                    and path
+                    path
+                    and link == path + "/" + mark
                     and holds_data(folder, rule, path) is not False
                 ):
-                    return path, "open file %s" % mark
+                    return path, "open file " + mark
         usual = folder.glob(rule.data_places)
         for path in usual if self.is_roots else ():
             if holds_data(folder, rule, path):
                 return path, "usual place"
-        if self.config.data:
-            return self.config.data[0]
+        if config.data:
+            return config.data[0]
         at_work = cwd in usual or ("works_in_data" in rule.traits and cwd != "/")
         return (cwd, "working directory") if at_work else ("", "")
 
-    def put_port(self, database: Database) -> None:
+    def put_port(self, database: Database, told: "Optional[Found]") -> None:
         """Its own listening sockets, then what it was told, its pid file, the default."""
-        rule, told = self.rule, self.config.port
-        listening = listeners(self.process)
+        rule, listening = self.rule, listeners(self.process)
         ports = [port for _, port in listening]
         if not ports:
             name, _, line = rule.port_file.partition(" ")
             text = self.folder.text("%s/%s" % (database.values.get("data_dir"), name), 4096)
-            told = told or port_number(
-                "".join(text.split("\n")[int(line or 0) :][:1]), "file " + name
-            )
+            noted = "".join(text.split("\n")[int(line or 0) :][:1])
+            told = told or port_number(noted, "file " + name)
             port, source = told or (rule.default_port, "engine default")
             seen = "sockets hidden" if self.links is None else "not listening"
             database.put("port", port, "%s, %s" % (source, seen))
             return
         likely = [told[0]] if told else []
         likely += [port for port in ports if rule.port_like and re.match(rule.port_like, str(port))]
-        likely += [rule.default_port] + [
-            port for port in ports if str(port) not in rule.other_ports
-        ]
-        port = next((port for port in likely if port in ports), ports[0])
+        likely.append(rule.default_port)
+        likely += [port for port in ports if str(port) not in rule.port_numbers] + ports
+        port = next(port for port in likely if port in ports)
         listening.sort(key=lambda pair: (pair[1] != port, pair[1], pair[0]))
         database.put("port", port, "listening socket")
         database.put("listen", ["%s:%d" % pair for pair in listening[:MAX_LISTEN]])
@@ -1788,7 +1610,7 @@ class Running:
 
         for path in RUNTIME_FILES:
             try:
-                tree = json.loads(host.folder.read(path.replace("%s", ident)) or "null")
+                tree = json.loads(host.folder.text(path.replace("%s", ident)) or "null")
                 if isinstance(tree, list):  # Podman: one file for all
                     tree = next((one for one in tree if pick(one, "id") == ident), None)
                     tree = json.loads(pick(tree, "metadata") or "null")
@@ -1799,20 +1621,18 @@ class Running:
                 database.put("image", image, "file " + path.replace("%s", ident[:12]))
                 database.place += "|%s" % pick(tree, *NAME)
                 ports = pick(tree, "NetworkSettings Ports %s/tcp" % values["port"])
-                outer = str(pick(ports[0], "HostPort")) if isinstance(ports, list) and ports else ""
-                found = port_number(outer, "container's configuration")
+                outer = pick(ports[0], "HostPort") if isinstance(ports, list) and ports else ""
+                found = port_number(str(outer), "container's configuration")
                 database.put("published_port", *found or ("",))
                 break
         said = (
-            r"-host-port\x00(\d+)\x00-container-ip\x00([\d.]+)\x00-container-port\x00%s\x00"
-            % values["port"]
+            "-host-port\0(\\d+)\0-container-ip\0([\\d.]+)\0-container-port\0%s\0" % values["port"]
         )
         for line in host.proxies if "published_port" not in values else ():
             match = re.search(said, line + "\0")
             if match and match.group(2) in files.text("net/fib_trie"):
-                database.put(
-                    "published_port", *port_number(match.group(1), "docker-proxy") or ("",)
-                )
+                found = port_number(match.group(1), "docker-proxy")
+                database.put("published_port", *found or ("",))
         # Where the data comes from outlives the container: a volume, or a folder of the host.
         data_dir = "%s/" % values.get("data_dir")
         mounts = [line.split(" ") for line in files.text("mountinfo").split("\n")]
@@ -1856,28 +1676,33 @@ def pick(tree: "Any", *paths: str) -> "Any":
 # --- installed and not running ------------------------------------------------------------------
 
 
-def installed_servers(host: Host) -> "Iterator[Tuple[Rule, Server]]":
-    """The servers in the usual places that only root can change.
+class Server:
+    """An installed server: the path and identity of its executable."""
 
-    Several names of one file count once; a script counts for nothing.
-    """
+    def __init__(self, rule: Rule, node: Node, version: Version) -> None:
+        self.rule, self.version = rule, version
+        self.path, self.identity = node.path, node.identity
+
+
+def installed_servers(host: Host) -> "Iterator[Server]":
+    """The servers in the usual places that only root can change. Several names of one file count
+    once; a script counts for nothing."""
     folder, seen = host.folder, set()
     found = []  # type: List[Tuple[Rule, str, Optional[Version]]]
     for rule in host.rules:
-        for path in [
-            path for place in folder.glob(rule.library_places) for path in folder.inside(place)
-        ]:
-            match = re.match(rule.library, path)
-            found += [(rule, path, Version(match.group(1), "file name"))] if match else []
+        for place in folder.glob(rule.library_places):
+            for path in folder.inside(place):
+                match = re.match(rule.library, path)
+                found += [(rule, path, Version(match.group(1), "file name"))] if match else []
     for place in folder.glob(PLACES):
         for name in sorted(host.by_name.keys() & set(folder.names(place))):
             path = place + "/" + name
             rules = [one for one in host.by_name[name] if name in one.programs and not one.library]
             found += [(rule, path, None) for rule in rules if rule.where in path][:1]
     for rule, path, version in found:
-        node = folder.find(path)
         if host.late():
             return
+        node = folder.find(path)
         if node is None or node.identity in seen or not node.is_file:
             continue
         if not version and os.path.basename(node.path) not in rule.programs + rule.aliases:
@@ -1885,11 +1710,11 @@ def installed_servers(host: Host) -> "Iterator[Tuple[Rule, Server]]":
         seen.add(node.identity)
         if not (host.trusts(node) or (version and (node.trusted or not host.live))):
             host.warn("%s: others than root can change it; not counted" % node.path)
-        elif folder.read(node.path, 2) != b"#!":
-            version = version or file_version(host, rule, node, True)
+        elif node.read(2) != b"#!":
+            version = version or file_version(host, rule, node)
             if version is None:
                 host.warn("%s: its version could not be found" % node.path)
-            yield rule, (node.path, node.identity, version or Version("", ""))
+            yield Server(rule, node, version or Version("", ""))
 
 
 def stopped(host: Host, rule: Rule) -> "List[Command]":
@@ -1897,15 +1722,17 @@ def stopped(host: Host, rule: Rule) -> "List[Command]":
     data directories, in this order."""
     folder, found = host.folder, []
     host.units = host.units or list(units(host))
-    for name, started, variables in host.units:
-        program = os.path.basename(started[0])
-        if program not in rule.programs + rule.launchers:
-            continue
-        args = [re.sub(r"\$\{?(\w+)\}?", value_in(variables), word) for word in started]
-        if rule.data_variable in variables:
-            args[1:1] = [rule.data_options[0], variables[rule.data_variable]]
-        binary = started[0] if program in rule.programs else ""
-        found.append(Command(args[1:], "unit " + name, binary))
+    for name, command, variables in host.units:
+        program = os.path.basename(command[0])
+        if program in rule.programs + rule.launchers:
+            args = [
+                re.sub(r"\$\{?(\w+)\}?", lambda one: variables.get(one.group(1), ""), word)  # noqa: B023
+                for word in command[1:]
+            ]
+            if rule.data_variable in variables:
+                args = [rule.data_options[0], variables[rule.data_variable]] + args
+            binary = command[0] if program in rule.programs else ""
+            found.append(Command(args, "unit " + name, binary))
     for path in filter(folder.find, folder.glob(rule.config_places)):
         found.append(Command([], "config " + path, config=path))
     for path in folder.glob(rule.data_places):
@@ -1914,14 +1741,9 @@ def stopped(host: Host, rule: Rule) -> "List[Command]":
     return found
 
 
-def value_in(variables: "Dict[str, str]") -> "Callable[[Match[str]], str]":
-    """What stands for a variable in a unit's command."""
-    return lambda match: variables.get(match.group(1), "")
-
-
-def units(host: Host) -> "Iterator[Tuple[str, List[str], Dict[str, str]]]":
-    """(name, command, environment) of systemd's units: all that the administrator wrote, and the
-    packages' with such a name. They are read; systemd is not asked."""
+def units(host: Host) -> "Iterator[Unit]":
+    """systemd's units: all that the administrator wrote, and the packages' with such a name. They
+    are read; systemd is not asked."""
     folder, texts = host.folder, {}  # type: Tuple[Folder, Dict[str, str]]
     usual = "|".join(rule.units for rule in host.rules)
     for place in ("/usr/lib/systemd/system", "/lib/systemd/system", "/etc/systemd/system"):
@@ -1933,7 +1755,7 @@ def units(host: Host) -> "Iterator[Tuple[str, List[str], Dict[str, str]]]":
                 texts[unit] = texts.get(unit, "") * (unit != name) + "\n" + text
     for name, text in sorted(texts.items()):
         variables = {}  # type: Dict[str, str]
-        started = []  # type: List[str]
+        started = []  # type: Strings
         for line in text.replace("\\\n", " ").split("\n") if name.endswith(".service") else ():
             key, _, value = line.strip().partition("=")
             if key == "Environment":
@@ -1944,7 +1766,7 @@ def units(host: Host) -> "Iterator[Tuple[str, List[str], Dict[str, str]]]":
             yield name, started, variables
 
 
-def words(text: str) -> "List[str]":
+def words(text: str) -> "Strings":
     """The words of a unit's setting; quotes keep a word together."""
     found = re.findall(r"(?:\"[^\"]*\"|'[^']*'|[^\s\"'])+", text[:65536])
     return [re.sub("[\"']", "", word) for word in found if word.strip("\"'")]
@@ -1953,61 +1775,62 @@ def words(text: str) -> "List[str]":
 def look_at_installed(host: Host, rule: Rule, servers: "List[Server]") -> None:
     """Add the stopped servers: one for each data directory that an installed server would use, and
     one for each installed server that has none and does not run."""
-    idle = [server for server in servers if server[1] not in host.in_use]
-    spare = []  # type: List[Tuple[Command, Config]]
+    folder, idle = host.folder, [one for one in servers if one.identity not in host.in_use]
+    spare = []  # type: List[Config]
     for command in stopped(host, rule) if "stateless" not in rule.traits else ():
         if host.late():
             return
-        config = configuration(host.folder, rule, command, "/")
-        usable = [one for one in config.data if holds_data(host.folder, rule, one[0]) is not False]
+        config = Config(folder, rule, command)
+        usable = [one for one in config.data if holds_data(folder, rule, one[0]) is not False]
         if not usable:
-            spare.append((command, config))
+            spare.append(config)
             continue
         path = usable[0][0]
-        node = host.folder.find(path)
-        same = [db for db in host.databases if db.values.get("data_dir") == path]
+        node = folder.find(path)
         # What must not be touched is told apart by its name.
+        same = any(one.values.get("data_dir") == path for one in host.databases)
         if node.identity in host.in_use if node else same:
             continue
-        server = server_for(host.folder, rule, command, path, servers)
+        server = server_for(folder, command, path, servers)
         if server is None:
             host.warn("%s: data of a server that is not installed" % path)
             continue
         idle = [other for other in idle if other is not server]
-        add_installed(host, rule, server, command, config, usable)
+        add_installed(host, server, config, usable[0])
     for server in idle:
-        pairs = [pair for pair in spare if pair[0].binary in ("", server[0])]
-        command, config = (pairs + [(Command([], ""), Config())])[0]
-        add_installed(host, rule, server, command, config, [])
+        fitting = [one for one in spare if one.command.binary in ("", server.path)]
+        add_installed(host, server, (fitting + [Config(folder, rule, Command([], ""))])[0])
 
 
 def server_for(
-    folder: Folder, rule: Rule, command: Command, data_dir: str, servers: "List[Server]"
+    folder: Folder, command: Command, data_dir: str, servers: "List[Server]"
 ) -> "Optional[Server]":
     """The installed server that would open this data directory."""
     for server in servers:
-        if command.binary and same_file(folder, command.binary, server[0]):
+        if command.binary and same_file(folder, command.binary, server.path):
             return server
-    told = folder.text("%s/%s" % (data_dir, rule.data_version), 64).strip()
+    mark = servers[0].rule.data_version
+    told = folder.text("%s/%s" % (data_dir, mark), 64).strip()
     match = re.search(r"/(\d+(?:\.\d+)?)/", (command.config or data_dir) + "/")
-    series = (told or (match.group(1) if match else "")) if rule.data_version else ""
-    fitting = [one for one in servers if not series or (one[2].text + ".").startswith(series + ".")]
-    return fitting[0] if fitting else None
+    series = (told or (match.group(1) if match else "")) if mark else ""
+    for server in servers:
+        if not series or (server.version.text + ".").startswith(series + "."):
+            return server
+    return None
 
 
 def add_installed(
-    host: Host, rule: Rule, server: "Server", command: Command, config: Config, data: "List[Found]"
+    host: Host, server: Server, config: Config, data: "Optional[Found]" = None
 ) -> None:
     """Add the record of a stopped server. Without a data directory there are 0 bytes of data."""
-    database = Database(rule, server[2], "installed", "executable, no process", server[0])
+    rule, why = server.rule, "executable, no process"
+    database = Database(rule, server.version, "installed", why, server.path)
     database.put("port", *(config.port or (rule.default_port, "engine default")))
     if data:
-        database.put_data(host, host.folder, data[0][0], data[0][1], lambda _: True)
+        database.put_data(host, config, data)
     elif rule.data_places or "stateless" in rule.traits:
-        database.put("data_size_bytes", 0)
-        database.put("data_size_complete", True)
-        database.evidence["data_size"] = "no data directory exists"
-    database.put_settings(rule, command, config, host.folder)
+        database.put_size(0, True, "no data directory exists")
+    database.put_settings(config)
     host.databases.append(database)
 
 
@@ -2036,12 +1859,11 @@ def look(host: Host) -> None:
             node = host.folder.find(database.values["binary"])
             if node:  # not when it runs from a container or was deleted
                 host.in_use.add(node.identity)
-    servers = {}  # type: Dict[int, List[Server]]
-    for rule, server in installed_servers(host):
-        servers.setdefault(host.rules.index(rule), []).append(server)
-    for index, found in sorted(servers.items()):
-        if not host.late():
-            look_at_installed(host, host.rules[index], found)
+    servers = list(installed_servers(host))
+    for rule in host.rules:
+        own = [server for server in servers if server.rule is rule]
+        if own and not host.late():
+            look_at_installed(host, rule, own)
 
 
 def host_facts(host: Host) -> "Dict[str, Any]":
@@ -2053,40 +1875,33 @@ def host_facts(host: Host) -> "Dict[str, Any]":
 
     name = r"^PRETTY_NAME=[\"']?(.*?)[\"']?$"
     names = [first("/etc/os-release", name), first("/usr/lib/os-release", name)]
-    names.append(first("/etc/system-release"))
+    names += [first("/etc/system-release"), first("/etc/redhat-release")]
+    cores = os.cpu_count() if host.live else host.folder.text("/proc/cpuinfo").count("processor\t")
     facts = {
         "hostname": first("/proc/sys/kernel/hostname"),
-        "os": next(filter(None, names), first("/etc/redhat-release")),
+        "os": next(filter(None, names), ""),
         "kernel": first("/proc/sys/kernel/osrelease"),
-        "arch": os.uname().machine
-        if host.live
-        else first("/proc/sys/kernel/arch") or machine(host),
+        "arch": os.uname().machine if host.live else machine(host.folder),
         "memory_mb": (number(first("/proc/meminfo", r"^MemTotal:(.*)")) or 0) // 1024,
-        "cores": os.cpu_count()
-        if host.live
-        else host.folder.text("/proc/cpuinfo").count("processor\t"),
+        "cores": cores,
     }
     return {name: clean(value) for name, value in facts.items() if value}
 
 
-def machine(host: Host) -> "Text":
-    """The architecture that the host's programs are built for."""
+def machine(folder: Folder) -> str:
+    """The architecture that a folder's shell is built for."""
     known = {3: "i686", 21: "ppc64le", 22: "s390x", 40: "arm", 62: "x86_64", 183: "aarch64"}
-    binaries = [str(db.values["binary"]) for db in host.databases]
-    for path in binaries + ["/bin/sh", "/usr/bin/bash", "/bin/bash", "/sbin/init"]:
-        head = host.folder.read(path, 20)
-        if head[:4] == b"\x7fELF" and len(head) == 20:
-            return known.get(int.from_bytes(head[18:20], "little" if head[5] == 1 else "big"))
-    return None
+    shell = folder.find("/bin/sh")
+    head = shell.read(20) if shell else b""
+    kind = int.from_bytes(head[18:], "little" if head[5:6] == b"\1" else "big")
+    return folder.text("/proc/sys/kernel/arch").strip() or known.get(kind, "")
 
 
 def give_ids(databases: "List[Database]") -> None:
-    """Name each `<engine>-<port>`; where that is taken, add what tells the databases apart.
+    """Name each `<engine>-<port>`; where that is taken, add what tells the databases apart. Who
+    keeps the plain name depends on nothing that a restart or another scan changes."""
 
-    Who keeps the plain name depends on nothing that a restart or another scan changes.
-    """
-
-    def telling(db: Database) -> "List[str]":
+    def telling(db: Database) -> "Strings":
         names = ("data_dir", "published_port", "image", "config_file", "binary")
         return [str(db.values.get(name, "~")) for name in names] + [db.place]
 
@@ -2100,7 +1915,7 @@ def give_ids(databases: "List[Database]") -> None:
         if "data_dir" in db.values and "container" not in db.values:
             told = told[:1]
         while name in taken:
-            import hashlib  # only now: on most hosts no name is taken
+            import hashlib  # late: on most hosts no name is taken
 
             digest = hashlib.sha256("|".join(told).encode("utf-8", "surrogateescape")).hexdigest()
             name = "%s-%s" % (plain, digest[:8])
@@ -2127,10 +1942,11 @@ def report(host: Host) -> "Dict[str, Any]":
     many = ["%d more: %s" % one for one in over if one[0] > 0]
     records = []
     for db in sorted(host.databases, key=lambda db: str(db.values["db_id"])):
-        record = {name: db.values[name] for name in _FIELDS if name in db.values}
-        for name, value in record.items():
-            is_path = name in ("data_dir", "binary", "config_file")
-            record[name] = clean(value, MAX_PATH if is_path else MAX_TEXT)
+        record = {}  # type: Dict[str, Any]
+        for name in _FIELDS:
+            if name in db.values:
+                is_path = name in ("data_dir", "binary", "config_file")
+                record[name] = clean(db.values[name], MAX_PATH if is_path else MAX_TEXT)
         record["evidence"] = {name: clean(text) for name, text in db.evidence.items()}
         records.append(record)
     return {
@@ -2188,7 +2004,7 @@ def pretty(found: "Dict[str, Any]") -> str:
 # --- command line -------------------------------------------------------------------------------
 
 
-def options(args: "List[str]") -> "Dict[str, str]":
+def options(args: "Strings") -> "Dict[str, str]":
     """Option -> value. By hand: importing a parser would take longer than a small scan. Raises
     ValueError with what is wrong."""
     found = {"--root": "/", "--max-seconds": str(MAX_SECONDS)}
@@ -2209,7 +2025,7 @@ def options(args: "List[str]") -> "Dict[str, str]":
     return found
 
 
-def main(args: "List[str]") -> int:
+def main(args: "Strings") -> int:
     """Look and print. Returns the exit code."""
     if "--help" in args:
         print((__doc__ or "").strip())
@@ -2219,14 +2035,12 @@ def main(args: "List[str]") -> int:
     except ValueError as error:
         sys.stderr.write("%s; see --help\n" % error)
         return 64
-    seconds = float(chosen["--max-seconds"])
+    root, seconds = chosen["--root"], float(chosen["--max-seconds"])
     try:
-        host = Host(chosen["--root"], seconds, "--connections" in chosen)
+        host = Host(root, seconds, "--connections" in chosen)
         os.listdir(host.proc.fd)
     except OSError as error:
-        sys.stderr.write(
-            "cannot read /proc of %s: %s\n" % (clean(chosen["--root"]), error.strerror)
-        )
+        sys.stderr.write("cannot read /proc of %s: %s\n" % (clean(root), error.strerror))
         return 70
     # Give way to everything else on the host, and stop for certain: what never comes back is
     # interrupted a second after the limit that the code itself keeps.
@@ -2241,8 +2055,7 @@ def main(args: "List[str]") -> int:
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
     found = report(host)
-    sys.stdout.write((pretty(found) if "--pretty" in chosen else compact(found)) + "\n")
-    sys.stdout.flush()
+    print(pretty(found) if "--pretty" in chosen else compact(found))
     return 0
 
 
@@ -2252,4 +2065,6 @@ def out_of_time(_signal: int, _frame: object) -> "NoReturn":
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    code = main(sys.argv[1:])
+    sys.stdout.flush()
+    os._exit(code)  # to free all that is held, piece by piece, costs as much as it took to find it

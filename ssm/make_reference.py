@@ -59,19 +59,18 @@ def section(rule: Any) -> str:
         version.append("its path")
     if rule.library:
         version.append("the name of that file")
-    if rule.ask:
-        version.append(f"last resort {code([' '.join(rule.ask)])}")
     data = [code(rule.data_options)] if rule.data_options else []
     data += [f"setting {code(rule.data_keys)}"] if rule.data_keys else []
     data += [f"holds or keeps open {code(rule.data_marks)}"] if rule.data_marks else []
     data += [code(rule.data_places)] if rule.data_places else []
+    configuration = [*rule.config_options, *rule.config_places] if rule.config_places else []
     roles = [f"{code([name])}: {role}" for name, _, role in (e.partition(" ") for e in rule.role)]
     rows = [
         ("Process", process),
         ("Version", ", ".join(version)),
         ("Port", f"{code(rule.port_options)}, setting {code(rule.port_keys)}, {rule.default_port}"),
         ("Data", ", ".join(data) if "stateless" not in rule.traits else "keeps none on disk"),
-        ("Configuration", code(rule.config_options + rule.config_places)),
+        ("Configuration", code(configuration)),
         ("TLS", f"setting {code(rule.tls)}" if rule.tls else "not known"),
         ("Role", rule.kind or ", ".join(roles) or "not known"),
         ("Tried on", rule.tried),
