@@ -111,6 +111,7 @@ any
  mark +  # text in the executable; the first that is there tells the engine
  text +  # its version: a literal and the pattern around it; `.` only counts beside a mark
  series +  # the same for its series, which picks a version
+ build :  # what else a build id has: the version is the number that one begins with
  path_version :  # in the executable's path
  beside :  # a file beside the executable, and the version in it
  data_version :  # a file of the data directory: the first part of the version
@@ -238,7 +239,8 @@ redis
  aliases redis-check-rdb redis-check-aof
  says (\S*/)?\w+-server(?![^\0]*\[sentinel\])(?!.*--sentinel)
  mark redis redis_version:
- text . \0(\d{1,2}\.\d{1,2}\.\d{1,3})\0
+ text . \0(\d{1,2}\.\d{1,2}\.\d{1,3})(?=\0)
+ build [\w.-]{17,200}\0
  data --dir dir /var/lib/redis /var/lib/redis/*
  data_marks dump.rdb appendonlydir appendonly.aof
  config /etc/redis/*.conf /etc/redis.conf
@@ -253,6 +255,7 @@ valkey redis
  programs valkey-server
  aliases valkey-check-rdb valkey-check-aof
  mark valkey valkey_version:
+ tried Valkey 9.1
  data /var/lib/valkey
  config /etc/valkey/*.conf
 
@@ -260,6 +263,7 @@ keydb redis
  programs keydb-server
  aliases keydb-check-rdb keydb-check-aof
  mark keydb KeyDB
+ build
  data /var/lib/keydb
  config /etc/keydb/*.conf
 
@@ -402,7 +406,7 @@ etcd
  data data-dir /var/lib/etcd /var/lib/etcd/*
  data_marks member member/snap/db
  tls cert-file client-transport-security.cert-file
- tried etcd 3.4
+ tried etcd 3.4, 3.5
 
 firebird
  programs firebird fb_smp_server fbserver
@@ -1167,6 +1171,12 @@ def search_text(node: Node, rule: Rule, limit: int) -> "Optional[Version]":
         entry = r"%s (?<![\d.])(%s\d{1,3}(?:-\d{1,3}(?=\0))?)(?:[-+~][\w.+~-]{0,80})?\0"
         for piece in chunks(node, 0 if numbers else limit):
             numbers += around(piece, entry % (start, re.escape(start)))
+    if rule.build:
+        # Commands, libraries and a compiler have numbers too; only its own begins the build id.
+        newest = sorted(set(numbers), key=in_order, reverse=True)[:20]
+        ids = [(one, re.escape(one) + rule.build.encode()) for one in newest]
+        own = (one for one, pattern in ids for p in chunks(node, limit) if re.search(pattern, p))
+        numbers = list(filter(None, [next(own, b"")]))
     if not numbers or (rule.text[0][0] == "." and not marks):
         return None
     engine, edition, _ = min(marks, key=known.index) if marks else ("", "", "")
@@ -1483,7 +1493,8 @@ class Running:
             host.warn("%s: on a network file system, not read" % name)
             return name_version(None, rule, exe) or Version("", ""), exe
         except OSError:
-            pass
+            if host.live and not process.hidden:
+                raise  # it has ended
         trusted = not node and not host.live and is_usual(exe)
         version = None
         there = host.folder.find(exe)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import importlib.util
 import json
 import os
 import shutil
@@ -11,6 +12,7 @@ import sys
 import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 PROBE = Path(__file__).parents[2] / "ssm" / "discovery_python.py"
@@ -102,6 +104,16 @@ def unpacked(line: str) -> dict[str, Any]:
     return report
 
 
+def module(name: str) -> ModuleType:
+    """A file of the `ssm` folder as a module."""
+    spec = importlib.util.spec_from_file_location(name, PROBE.parent / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    loaded = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(loaded)
+    return loaded
+
+
 class HostFolder:
     """A folder as a host's `/`; paths are absolute as on that host."""
 
@@ -147,6 +159,12 @@ class HostFolder:
         line = ".".join(version.split(".")[:2])
         texts = ("5.7.99", f"mysqld-{line}", version, "MySQL Community Server - GPL", "1.2.13")
         self.binary(path, *texts)
+
+    def redis(self, path: str, version: str, mark: str = "redis_version:") -> None:
+        """A server of Redis's family, with its build id and with other numbers: of its commands, of
+        libraries and of a compiler."""
+        build_id = f"{version}ip-10-0-1-17-1700000000000000000"
+        self.binary(path, mark, "2.8.13", version, "%s ver.", "2.1.0", "14.2.1", build_id)
 
     def package(self, name: str, version: str, *files: str) -> None:
         """A Debian package that is installed and owns these files."""

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
 from discovery.model import ENGINE_LABELS
-from tests.probe.hostfolder import ANY_ADDRESS, PROBE, HostFolder
+from tests.probe.hostfolder import ANY_ADDRESS, PROBE, HostFolder, module
 
 
 @pytest.fixture
@@ -35,10 +33,16 @@ NATIVE = {
     ),
     "edb": ("/usr/edb/as15/bin/edb-postgres", (), 5444, "postgres (EnterpriseDB) 15.4.0", "15.4.0"),
     "mongodb": ("/usr/bin/mongos", (), 27017, "mongos version v6.0.1", "6.0.1"),
-    "etcd": ("/usr/bin/etcd", (), 2379, "", None),
-    "influxdb": ("/usr/bin/influxd", (), 8086, "", None),
-    "cockroachdb": ("/usr/local/bin/cockroach", ("cockroach", "start", "--x"), 26257, "", None),
-    "tidb": ("/usr/local/bin/tidb-server", (), 4000, "", None),
+    "etcd": ("/usr/bin/etcd", (), 2379, "dep\tgo.etcd.io/etcd/api/v3\tv3.5.1\t\n", "3.5.1"),
+    "influxdb": ("/usr/bin/influxd", (), 8086, "-X main.version=v2.7.1 -X main.x=1", "2.7.1"),
+    "cockroachdb": (
+        "/opt/cockroach-v23.1.11/bin/cockroach",
+        ("cockroach", "start", "--x"),
+        26257,
+        "",
+        "23.1.11",
+    ),
+    "tidb": ("/usr/local/bin/tidb-server", (), 4000, "-X mysql.TiDBReleaseVersion=v7.5.0", "7.5.0"),
     "sqlserver": ("/opt/mssql/bin/sqlservr", (), 1433, "", None),
     "oracle": (
         "/u01/app/oracle/product/19.0.0/dbhome_1/bin/oracle",
@@ -66,7 +70,10 @@ MARKS = {"redis": "redis_version:", "valkey": "valkey_version:", "keydb": "KeyDB
 def test_native_servers(host: HostFolder, engine: str) -> None:
     """A running server is its engine on its listening port; what cannot be known is left out."""
     exe, arguments, port, text, version = NATIVE[engine]
-    host.binary(exe, MARKS.get(engine, ""), text)
+    if engine in ("redis", "valkey"):
+        host.redis(exe, text, MARKS[engine])
+    else:
+        host.binary(exe, MARKS.get(engine, ""), text)
     host.process(5, exe, *arguments, listens=((ANY_ADDRESS, port),))
     ran = host.probe()
     (database,) = ran.report["databases"]
@@ -75,6 +82,19 @@ def test_native_servers(host: HostFolder, engine: str) -> None:
     assert "data_size_bytes" not in database
     if version is None:
         assert "its version could not be found" in ran.warnings
+
+
+def test_a_number_that_begins_no_build_id_is_no_version(host: HostFolder) -> None:
+    """Servers of Redis's family carry many numbers, of commands, libraries and a compiler, some of
+    them greater than their version: without the build id that begins with it none is believed."""
+    host.binary(
+        "/usr/bin/redis-server", "redis_version:", "7.0.15", "14.2.1", "GNU 14.2.1 20250110"
+    )
+    host.process(5, "/usr/bin/redis-server", "redis-server *:6379")
+    ran = host.probe()
+    (database,) = ran.report["databases"]
+    assert "version" not in database
+    assert "/usr/bin/redis-server: its version could not be found" in ran.warnings
 
 
 @pytest.mark.parametrize(
@@ -176,7 +196,7 @@ def test_couchdb(host: HostFolder) -> None:
 
 def test_redis_title_leads_to_its_configuration(host: HostFolder) -> None:
     """Redis shows only its address: of its configuration files, the one with that port counts."""
-    host.binary("/usr/bin/redis-check-rdb", "redis_version:", "7.0.15")
+    host.redis("/usr/bin/redis-check-rdb", "7.0.15")
     host.link("/usr/bin/redis-server", "redis-check-rdb")
     for port in (6379, 6380):
         host.text(
@@ -227,7 +247,10 @@ CONTAINER = "3f4e5d6c7b8a" + "0" * 52
 def contained(host: HostFolder, pid: int, ident: str) -> None:
     """A Redis in a container."""
     inside = f"/proc/{pid}/root"
-    host.text(f"{inside}/usr/local/bin/redis-server", b"\x7fELF\0redis_version:\0007.2.4\0")
+    host.text(
+        f"{inside}/usr/local/bin/redis-server",
+        b"\x7fELF\0redis_version:\0007.2.4\0007.2.4h-170000000000000\0",
+    )
     host.sparse(f"{inside}/data/dump.rdb", 321)
     cgroup = f"0::/system.slice/docker-{ident}.scope\n"
     host.process(
@@ -333,16 +356,6 @@ def test_what_planners_need(host: HostFolder) -> None:
     assert (database["tls"], database["role"]) == (True, "standby")
 
 
-def module(name: str) -> ModuleType:
-    """A file of the `ssm` folder as a module."""
-    spec = importlib.util.spec_from_file_location(name, PROBE.parent / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    loaded = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(loaded)
-    return loaded
-
-
 def test_the_reference_page_is_that_of_the_table() -> None:
     """`ssm/engines.md` says what the rule table says."""
     page = (PROBE.parent / "engines.md").read_text(encoding="utf-8")
@@ -370,7 +383,7 @@ def test_every_row_of_the_table_has_a_name_and_a_colour() -> None:
 
 def test_a_port_that_is_no_number_is_not_a_port(host: HostFolder) -> None:
     """A configuration with a nonsensical port is passed over, not the end of the scan."""
-    host.binary("/usr/bin/redis-server", "redis_version:", "7.0.15")
+    host.redis("/usr/bin/redis-server", "7.0.15")
     host.text("/etc/redis/a.conf", "port abc\n")
     host.text("/etc/redis/b.conf", "port 6379\ndir /srv/r\n")
     host.sparse("/srv/r/dump.rdb", 5)

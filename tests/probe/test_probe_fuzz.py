@@ -212,7 +212,7 @@ def usual_host(path: Path) -> HostFolder:
     host.mysqld()
     host.binary("/usr/bin/mongod", "db version v6.0.1", "gitVersion")
     host.binary("/usr/lib/postgresql/15/bin/postgres", "postgres (PostgreSQL) 15.4")
-    host.binary("/usr/bin/redis-server", "redis_version:", "7.0.1")
+    host.redis("/usr/bin/redis-server", "7.0.1")
     host.text("/srv/pg/PG_VERSION", "15\n")
     host.process(5, "/usr/sbin/mysqld", listens=(("00000000", 3306),))
     host.process(6, "/usr/lib/postgresql/15/bin/postgres", "postgres", "-D", "/srv/pg")

@@ -102,7 +102,7 @@ def test_a_pattern_over_links_takes_little_memory(host: HostFolder) -> None:
     for number in range(1500):
         host.text(f"/home/x/e/{number}.txt", "")
         host.link(f"/home/x/d/{number}", "/home/x/e")
-    host.binary("/home/x/redis-server", "redis_version:", "7.0.1")
+    host.redis("/home/x/redis-server", "7.0.1")
     host.text("/home/x/r.conf", "include /home/x/d/*/*\n")
     host.process(7, "/home/x/redis-server", "redis-server", "/home/x/r.conf")
     ran, _, mebibytes = measured(host, 45)

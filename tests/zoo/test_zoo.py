@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.probe.hostfolder import Ran, run_probe
+from tests.probe.hostfolder import Ran, module, run_probe
 from tests.zoo.decoys import COMMANDS, decoys
 from tests.zoo.keeper import Running, Zoo, missing
 from tests.zoo.servers import SERVERS
@@ -113,6 +113,19 @@ def test_the_zoo_is_large_enough() -> None:
 def test_what_the_probe_says_is_what_the_server_says(name: str, day: Day) -> None:
     """Engine, version, port, data directory and status of a running server."""
     assert day.wrong[name] == []
+
+
+@pytest.mark.parametrize("name", ["pg15", "mariadb", "redis", "memcached", "firebird-alone"])
+def test_a_packaged_executable_tells_its_version_by_itself(name: str, day: Day) -> None:
+    """A container has no package database that is believed: the text in the same executable says
+    what the server says."""
+    one = day.zoo.running[name]
+    assert one.said
+    probe = module("discovery_python")
+    host = probe.Host("/", 30)
+    node = host.folder.open(one.server.program)
+    rule = next(rule for rule in host.by_name[Path(node.path).name] if rule.where in node.path)
+    assert probe.text_version(host, rule, node).text == one.said.version
 
 
 def test_nothing_that_only_looks_like_a_server_is_one(day: Day) -> None:
