@@ -1463,7 +1463,8 @@ class Running:
         database.put("started_at", process.started(host.folder.text("/proc/stat")))
         database.put("memory_mb", process.memory and process.memory // 1024)
         user = re.search(r"(?m)^([^:\n]+):[^:\n]*:%s:" % process.user, folder.text("/etc/passwd"))
-        database.put("owner", user.group(1) if user else process.user and str(process.user))
+        ident = "" if process.user is None else str(process.user)
+        database.put("owner", user.group(1) if user else ident)
         reader = process if host.live else None
         config = Config(folder, rule, process.command, process.cwd, reader)
         path, evidence = self.data_dir(config)

@@ -337,6 +337,15 @@ def test_containers_keep_their_ids(tmp_path: Path) -> None:
     assert len(one) == 2
 
 
+def test_an_owner_without_a_name(host: HostFolder) -> None:
+    """Root of a container without /etc/passwd is "0": a text, as every owner."""
+    serve = "/usr/bin/memcached"
+    host.binary(serve, "memcached 1.6.18\n")
+    host.process(5, serve)
+    host.text("/proc/5/status", "Name:\tmemcached\nPPid:\t1\nUid:\t0\t0\t0\t0\n")
+    assert host.probe().databases["memcached-11211"]["owner"] == "0"
+
+
 def test_what_planners_need(host: HostFolder) -> None:
     """Owner, start time and resident memory of the process; TLS and role as configured."""
     binary = "/usr/lib/postgresql/15/bin/postgres"
