@@ -114,7 +114,9 @@ def visit(request: pytest.FixtureRequest) -> Iterator[Visit]:
             check=False,
         )  # fmt: skip
         assert finished.returncode == 0, finished.stdout
-        ids, scans, others = [], [], []
+        ids: list[dict[str, str]] = []
+        scans: list[dict[str, dict[str, Any]]] = []
+        others: list[dict[str, Any]] = []
         for scan in ("first", "second"):
             pairs = (line.split(" ") for line in (here / f"{scan}.names").read_text().splitlines())
             ids.append({ident[:12]: container for container, ident in pairs})
@@ -125,7 +127,7 @@ def visit(request: pytest.FixtureRequest) -> Iterator[Visit]:
             ]
             scans.append({ids[-1][r["container"]]: r for r in running if "container" in r})
             others += [record for record in running if "container" not in record]
-        yield Visit(*scans, ids, others)
+        yield Visit(scans[0], scans[1], ids, others)
 
 
 def test_a_container_is_found_with_what_its_runtime_keeps(visit: Visit) -> None:
