@@ -803,13 +803,15 @@ class Config:
             self.values, self.seen, self.file = {}, [], ""
         return []
 
-    def lines(self, path: str) -> "Iterator[Found]":
+    def lines(self, path: str, by_root: bool = False) -> "Iterator[Found]":
         """(line, file) of a file and, in place, of those it includes; an empty line begins each.
-        Each file is read once, so a loop ends where it would close."""
+        Each file is read once, so a loop ends where it would close. A usual file was named by root,
+        and what it includes when only root can write it."""
         node = self.folder.find(path)
         if len(self.seen) >= MAX_CONFIG_FILES or path in self.seen or not node:
             return
-        if self.process and not self.process.may_read(node) and node.path not in self.usual:
+        by_root = by_root or node.path in self.usual
+        if self.process and not by_root and not self.process.may_read(node):
             return
         self.seen.append(path)
         yield "", path
@@ -830,7 +832,7 @@ class Config:
                     within = self.folder.inside(inner)
                     paths = [one for one in within if one.endswith((".cnf", ".conf"))]
                 for one in paths:
-                    yield from self.lines(one)
+                    yield from self.lines(one, by_root and node.trusted)
 
     def read(self, paths: "Strings") -> None:
         """Put the settings of these files: `name = value`, `name value`, sections in brackets, and

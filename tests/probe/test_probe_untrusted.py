@@ -318,6 +318,24 @@ def test_root_reads_no_file_for_a_process_that_could_not(
     assert is_read == any(" read(" in call and "/opt/secret/my.cnf>" in call for call in made)
 
 
+@pytest.mark.parametrize(("owner", "is_read"), [("root", True), ("nobody", False)])
+def test_what_a_usual_configuration_includes(stage: Stage, owner: str, is_read: bool) -> None:
+    """A server may read its usual configuration as root and then become another user: what a file
+    that only root can write includes is read as well; what another's includes is not."""
+    if not Path("/etc/mysql").exists():
+        missing("no /etc/mysql to put another in the place of")
+    script = f"""
+mount -t tmpfs -o mode=755 tmpfs /etc/mysql
+echo '!include /etc/mysql/tls.cnf' > /etc/mysql/my.cnf; chown {owner} /etc/mysql/my.cnf
+printf '[mysqld]\\nssl_cert = /opt/pki/cert\\n' > /etc/mysql/tls.cnf; chmod 600 /etc/mysql/tls.cnf
+"""
+    start = "setpriv --reuid 65534 /opt/db/bin/mysqld serve >/dev/null & sleep 0.2\n"
+    ran = stage.probe(script, start=start)
+    (found,) = [d for d in ran.report["databases"] if d["status"] == "running"]
+    assert found["config_file"] == "/etc/mysql/my.cnf"
+    assert ("tls" in found) == is_read
+
+
 def test_a_kernel_file_named_as_configuration(stage: Stage) -> None:
     """Reading some files of /proc changes something (/proc/kmsg gives each message once): a user's
     process that names one, here a harmless one, does not have root read it."""
