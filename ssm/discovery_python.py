@@ -106,6 +106,7 @@ any
  library :  # the file an interpreter loads that is the server, with its version
  library_places =
  instance :  # in command line or working directory: processes of one instance share it
+ listed :  # a file that lists instances, and (instance, folder above bin) in it
  not_serving = --version -V -v --help -? -h
  package +  # Debian's
  mark +  # text in the executable; the first that is there tells the engine
@@ -131,7 +132,8 @@ any
  role +  # setting or file of the data directory, role
  kind :  # its role, whatever the configuration says
  traits =  # stateless, works_in_data (even an empty one), tls_off (unless the file says otherwise),
- traits =  # data_by_config (-D may name the configuration), config_told (no usual file unless told)
+ traits =  # data_by_config (-D may name the configuration), config_told (no usual file untold),
+ traits =  # vendors_user (owns the executables: they count when they tell their version)
  tried : synthetic host
 
 mysql
@@ -433,14 +435,17 @@ oracle
  programs oracle
  says ora_pmon_
  instance ora_pmon_(\w+)
+ listed /etc/oratab (?m)^(\w+):(/[^:\n]+):
  path_version /product/(\d+(?:\.\d+)*)/
  beside ../inventory/ContentsXML/comps.xml NAME=\"oracle\.server\" VER=\"(\d+[\d.]*)\"
+ traits vendors_user
 
 db2
  port 50000
  programs db2sysc
  instance db2sysc
  path_version /db2/V(\d+\.\d+)
+ traits vendors_user
  port_like (50\d\d\d|25\d\d\d)
 
 hana
@@ -450,6 +455,7 @@ hana
  beside manifest fullversion:\s*(\d+\.\d+\.\d+)
  units saphana
  port_like 3\d\d(13|15)
+ traits vendors_user
  data /hana/data/*
 
 ase
@@ -458,6 +464,7 @@ ase
  mark ase Adaptive Server Enterprise/
  text Adaptive_Server_Enterprise/ Adaptive Server Enterprise/(\d+\.\d+(?:\.\d+)?)
  path_version /ASE-(\d+)_
+ traits vendors_user
  units sybase|dataserver
  data -d
  config -c
@@ -1509,8 +1516,11 @@ class Running:
             version = text_version(host, rule, node)
         # Only root fills the usual places, with a vendor's own user's files too; a container's are
         # its image's.
-        if trusted or (is_usual(exe) and (own or process.container())):
-            version = version or name_version(self.folder, rule, exe) or Version("", "")
+        believed = trusted or (is_usual(exe) and (own or bool(process.container())))
+        if believed or "vendors_user" in rule.traits:
+            version = version or name_version(self.folder, rule, exe)
+        if believed:
+            version = version or Version("", "")
         self.is_roots = bool(node and node.is_roots) if host.live else trusted or not own
         if process.deleted:
             host.warn("%s: replaced while it runs, a restart is pending" % name)
@@ -1708,7 +1718,8 @@ def installed_servers(host: Host) -> "Iterator[Server]":
             for path in folder.inside(place):
                 match = re.match(rule.library, path)
                 found += [(rule, path, Version(match.group(1), "file name"))] if match else []
-    for place in folder.glob(PLACES):
+    homes = [home + "/bin" for rule in host.rules for _, home in listed(host, rule)]
+    for place in folder.glob(PLACES) + homes:
         for name in sorted(host.by_name.keys() & set(folder.names(place))):
             path = place + "/" + name
             rules = [one for one in host.by_name[name] if name in one.programs and not one.library]
@@ -1722,13 +1733,25 @@ def installed_servers(host: Host) -> "Iterator[Server]":
         if not version and os.path.basename(node.path) not in rule.programs + rule.aliases:
             continue
         seen.add(node.identity)
-        if not (host.trusts(node) or (version and (node.trusted or not host.live))):
-            host.warn("%s: others than root can change it; not counted" % node.path)
-        elif node.read(2) != b"#!":
+        trusted = host.trusts(node) or (version and (node.trusted or not host.live))
+        if node.read(2) == b"#!":
+            continue
+        if trusted or "vendors_user" in rule.traits:
             version = version or file_version(host, rule, node)
-            if version is None:
-                host.warn("%s: its version could not be found" % node.path)
-            yield Server(rule, node, version or Version("", ""))
+        if not trusted and (version is None or "vendors_user" not in rule.traits):
+            host.warn("%s: others than root can change it; not counted" % node.path)
+            continue
+        if not trusted:
+            host.warn("%s: %s" % (node.path, CHANGEABLE))
+        if version is None:
+            host.warn("%s: its version could not be found" % node.path)
+        yield Server(rule, node, version or Version("", ""))
+
+
+def listed(host: Host, rule: Rule) -> "List[Tuple[str, str]]":
+    """(instance, folder above its `bin`) of those that a file of the engine lists."""
+    path, _, pattern = rule.listed.partition(" ")
+    return re.findall(pattern, host.folder.text(path))[:50] if path else []
 
 
 def stopped(host: Host, rule: Rule) -> "List[Command]":
@@ -1789,6 +1812,7 @@ def words(text: str) -> "Strings":
 def look_at_installed(host: Host, rule: Rule, servers: "List[Server]") -> None:
     """Add the stopped servers: one for each data directory that an installed server would use, and
     one for each installed server that has none and does not run."""
+    look_at_listed(host, rule, servers)
     folder, idle = host.folder, [one for one in servers if one.identity not in host.in_use]
     spare = []  # type: List[Config]
     for command in stopped(host, rule) if "stateless" not in rule.traits else ():
@@ -1816,6 +1840,19 @@ def look_at_installed(host: Host, rule: Rule, servers: "List[Server]") -> None:
         add_installed(host, server, (fitting + [Config(folder, rule, Command([], ""))])[0])
 
 
+def look_at_listed(host: Host, rule: Rule, servers: "List[Server]") -> None:
+    """Add the stopped ones among the instances that a file of the engine lists."""
+    why = "listed in %s, no process" % rule.listed.partition(" ")[0]
+    for instance, home in listed(host, rule):
+        runs = any(db.rule is rule and db.place == instance for db in host.databases)
+        for server in servers:
+            if same_file(host.folder, os.path.dirname(server.path), home + "/bin"):
+                host.in_use.add(server.identity)
+                if not runs:
+                    config = Config(host.folder, rule, Command([], ""))
+                    add_installed(host, server, config, None, instance, why)
+
+
 def server_for(
     folder: Folder, command: Command, data_dir: str, servers: "List[Server]"
 ) -> "Optional[Server]":
@@ -1834,16 +1871,24 @@ def server_for(
 
 
 def add_installed(
-    host: Host, server: Server, config: Config, data: "Optional[Found]" = None
+    host: Host,
+    server: Server,
+    config: Config,
+    data: "Optional[Found]" = None,
+    instance: str = "",
+    why: str = "executable, no process",
 ) -> None:
     """Add the record of a stopped server. Without a data directory there are 0 bytes of data."""
-    rule, why = server.rule, "executable, no process"
+    rule = server.rule
     database = Database(rule, server.version, "installed", why, server.path)
+    database.place = instance
     database.put("port", *(config.port or (rule.default_port, "engine default")))
     if data:
         database.put_data(host, config, data)
     elif rule.data_places or "stateless" in rule.traits:
         database.put_size(0, True, "no data directory exists")
+    else:
+        host.warn("%s: its data directory could not be found" % server.path)
     database.put_settings(config)
     host.databases.append(database)
 

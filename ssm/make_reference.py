@@ -41,6 +41,7 @@ def page() -> str:
 
 def section(rule: Any) -> str:
     """What the page says of one row."""
+    unknown = "not known"
     process = code(rule.programs + rule.aliases)
     if rule.library:
         process += f", with {code([rule.library])} open or named"
@@ -59,7 +60,8 @@ def section(rule: Any) -> str:
         version.append("its path")
     if rule.library:
         version.append("the name of that file")
-    data = [code(rule.data_options)] if rule.data_options else []
+    known = rule.data_keys or rule.data_marks or rule.data_places
+    data = [code(rule.data_options)] if known or rule.data_options != ["--data-dir"] else []
     data += [f"setting {code(rule.data_keys)}"] if rule.data_keys else []
     data += [f"holds or keeps open {code(rule.data_marks)}"] if rule.data_marks else []
     data += [code(rule.data_places)] if rule.data_places else []
@@ -69,10 +71,14 @@ def section(rule: Any) -> str:
         ("Process", process),
         ("Version", ", ".join(version)),
         ("Port", f"{code(rule.port_options)}, setting {code(rule.port_keys)}, {rule.default_port}"),
-        ("Data", ", ".join(data) if "stateless" not in rule.traits else "keeps none on disk"),
+        (
+            "Data",
+            "keeps none on disk" if "stateless" in rule.traits else ", ".join(data) or unknown,
+        ),
         ("Configuration", code(configuration)),
-        ("TLS", f"setting {code(rule.tls)}" if rule.tls else "not known"),
-        ("Role", rule.kind or ", ".join(roles) or "not known"),
+        ("Instances", f"also those in {code([rule.listed.split(' ')[0]])}" if rule.listed else ""),
+        ("TLS", f"setting {code(rule.tls)}" if rule.tls else unknown),
+        ("Role", rule.kind or ", ".join(roles) or unknown),
         ("Tried on", rule.tried),
     ]
     title = rule.engine + (f" ({rule.kind})" if rule.kind else "")

@@ -241,6 +241,33 @@ def test_two_instances_of_oracle_are_two(host: HostFolder) -> None:
     assert len(host.probe().databases) == 2
 
 
+def test_instances_that_oratab_lists(host: HostFolder) -> None:
+    """Each stopped one is a record, wherever its home is, and has the id that it has when it runs;
+    what is no database (+ASM), has no home any more, or is a comment, is none."""
+    home = "/u02/ora19"
+    host.binary(f"{home}/bin/oracle")
+    products = f"{home}/inventory/ContentsXML/comps.xml"
+    host.text(products, '<COMP NAME="oracle.server" VER="19.3.0.0.0" BUILD_NUMBER="0">')
+    lines = (
+        "# a comment",
+        f"SALES:{home}:Y",
+        f"HR:{home}:N # x",
+        "+ASM:/u01/grid:N",
+        "OLD:/u09/ora:N",
+    )
+    host.text("/etc/oratab", "\n".join(lines) + "\n")
+    stopped = host.probe()
+    assert [(d["status"], d["version"]) for d in stopped.databases.values()] == [
+        ("installed", "19.3.0.0.0")
+    ] * 2
+    assert all("data_size_bytes" not in d for d in stopped.databases.values())
+    assert f"{home}/bin/oracle: its data directory could not be found" in stopped.warnings
+    host.process(5, f"{home}/bin/oracle", "ora_pmon_HR")
+    mixed = host.probe()
+    assert set(mixed.databases) == set(stopped.databases)
+    assert sorted(d["status"] for d in mixed.databases.values()) == ["installed", "running"]
+
+
 CONTAINER = "3f4e5d6c7b8a" + "0" * 52
 
 

@@ -130,6 +130,21 @@ def test_a_link_to_elsewhere_is_not_trusted(stage: Stage, elsewhere: str) -> Non
     assert str(stage.folder) not in str(ran.report["databases"])
 
 
+def test_a_vendors_user_owns_his_executables(stage: Stage) -> None:
+    """Oracle's belong to its own user: installed counts when a folder or a file beside tells the
+    version, with a warning. A program that is only called like one does not count."""
+    homes = "/opt/oracle/product/19.0.0/db", "/opt/tool"
+    script = "".join(
+        f"install -D {{plain}} {home}/bin/oracle; chown -R nobody {home}\n" for home in homes
+    )
+    ran = stage.probe(script)
+    found = [d for d in ran.report["databases"] if d["engine"] == "oracle"]
+    assert [(d["status"], d["version"]) for d in found] == [("installed", "19.0.0")]
+    assert f"{homes[0]}/bin/oracle: others than root can change this executable" in ran.warnings
+    assert f"{homes[1]}/bin/oracle: others than root can change it; not counted" in ran.warnings
+    assert not stage.was_run
+
+
 @pytest.mark.parametrize("space", ["unshare -m", "setpriv --reuid 65534 unshare -Urm"])
 def test_a_mount_namespace_of_its_own(stage: Stage, space: str) -> None:
     """A program mounted over a server's path, for its own process only, is not that server: it is
