@@ -995,7 +995,11 @@ def candidates(host: "Host") -> "List[Process]":
     """
     found = {}  # type: Dict[int, Process]
     hidden, proc = 0, host.proc.fd
-    for pid in sorted(int(name) for name in os.listdir(proc) if name.isdigit()):
+    pids = sorted(int(name) for name in os.listdir(proc) if name.isdigit())
+    if host.live and 1 not in pids:
+        host.warn("other users' processes are not listed in /proc: run as root")
+        host.complete = False
+    for pid in pids:
         if host.late():
             break
         is_hidden = False
@@ -1006,6 +1010,8 @@ def candidates(host: "Host") -> "List[Process]":
             program = host.folder.text("/proc/%d/cmdline" % pid, MAX_PATH).partition("\0")[0]
             node = host.folder.find(program) if program[:1] == "/" else None
             exe = node.path if node and host.trusts(node) else ""
+            if not exe and pid != 1:  # which is init
+                host.complete = False
         except OSError:
             continue  # a kernel thread, or a process that has ended
         hidden += is_hidden

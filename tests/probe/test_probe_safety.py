@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.probe.hostfolder import ANY_ADDRESS, HostFolder, module, run_probe, unpacked
+from tests.probe.hostfolder import ANY_ADDRESS, PROBE, HostFolder, module, run_probe, unpacked
 
 NOBODY = 65534
 
@@ -342,6 +342,29 @@ def test_without_privileges_it_says_what_it_cannot_see() -> None:
         pytest.skip("this checkout cannot be read by others")
     assert ran.code == 0
     assert "run as root" in ran.warnings
+    assert not ran.report["complete"]  # a database that was seen before is not gone
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root for a /proc of its own")
+def test_processes_that_are_not_even_listed() -> None:
+    """With hidepid=2 an ordinary user's /proc has no entry for others' processes: the report says
+    that it is not complete, and why."""
+    programs = "unshare", "setpriv"
+    if not all(map(shutil.which, programs)):
+        missing(f"needs {' and '.join(programs)}")
+    python = Path("/usr/bin/python3")
+    command = [
+        "unshare", "--mount", "--pid", "--fork", "--mount-proc", "--propagation", "private",
+        "sh", "-ec", 'mount -o remount,hidepid=2 /proc; $0 "$@"; exit $?',
+        "setpriv --reuid 65534 --regid 65534 --clear-groups",
+        str(python) if python.exists() else sys.executable, "-I", "-S", "-",
+    ]  # fmt: skip
+    finished = subprocess.run(
+        command, input=PROBE.read_text(), capture_output=True, text=True, check=True
+    )
+    report = unpacked(finished.stdout)
+    assert not report["complete"]
+    assert "other users' processes are not listed in /proc: run as root" in report["warnings"]
 
 
 def test_a_port_alone_is_no_database(host: HostFolder) -> None:

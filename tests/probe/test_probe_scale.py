@@ -11,12 +11,13 @@ import re
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.probe.hostfolder import ANY_ADDRESS, PROBE, HostFolder, measured
+from tests.probe.hostfolder import ANY_ADDRESS, PROBE, HostFolder, measured, module
 
 PROCESSES = int(os.environ.get("PROBE_SCALE_PROCESSES", "20000"))
 
@@ -62,6 +63,35 @@ def test_cost_grows_no_worse_than_linearly(host: HostFolder) -> None:
     print(f"{PROCESSES} processes: {many:.2f} s CPU, {peak} MiB")  # noqa: T201 - for `-rP`
     assert many < few * 10
     assert peak < small + 10 + PROCESSES // 2_000
+
+
+def test_a_data_directory_of_very_many_files(host: HostFolder) -> None:
+    """Each is counted; the names of a folder are never held together, however many there are."""
+    small = measured(host)[2]
+    folder = host.real("/var/lib/mysql/many/x").parent
+    here = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    for number in range(100_000):
+        os.close(os.open(f"{number:0200}", os.O_CREAT | os.O_WRONLY, dir_fd=here))
+    os.close(here)
+    ran, _, peak = measured(host, 45)
+    record = ran.databases["mysql-3306"]
+    assert (record["data_size_bytes"], record["data_size_complete"]) == (1, True)
+    assert peak < small + 5  # their names alone are 20 MiB
+
+
+@pytest.mark.parametrize(("most", "seconds"), [(700, 30), (10**6, -1)])
+def test_measuring_a_data_directory_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: int, seconds: int
+) -> None:
+    """After a number of files, or when its time is up, and then the size is said to lack a part."""
+    probe = module("discovery_python")
+    monkeypatch.setattr(probe, "MAX_SIZE_ENTRIES", most)
+    for number in range(1000):
+        (tmp_path / f"{number}").write_bytes(b"x")
+    top = probe.Host("/", 30).folder.open(str(tmp_path)).reopened()
+    size, lacks = probe.measured(top, [], time.monotonic() + seconds)
+    counted = most if seconds > 0 else 0
+    assert (size, lacks) == (counted, [f"measuring was cut short after {counted} files"])
 
 
 def traces(root: Path) -> dict[str, tuple[int, ...]]:
