@@ -954,7 +954,7 @@ class Process:
 
     def container(self) -> str:
         """The id of its container, where its control group tells."""
-        known = "(?:docker|containerd|crio|libpod|kubepods|lxc|ecs|garden|podman)"
+        known = "(?:docker|containerd|nerdctl|crio|libpod|kubepods|lxc|ecs|garden|podman)"
         match = re.search(known + r"\S*?[-/:]([0-9a-f]{64})\b", self.files.text("cgroup"))
         return match.group(1) if match else ""
 
@@ -1638,6 +1638,7 @@ class Running:
         database.put("container", ident[:12])
         import json  # late: not every host has containers
 
+        tree = None
         for path in RUNTIME_FILES:
             try:
                 tree = json.loads(host.folder.text(path.replace("%s", ident)) or "null")
@@ -1650,19 +1651,8 @@ class Running:
             if isinstance(image, str):
                 database.put("image", image, "file " + path.replace("%s", ident[:12]))
                 database.place += "|%s" % pick(tree, *NAME)
-                ports = pick(tree, "NetworkSettings Ports %s/tcp" % values["port"])
-                outer = pick(ports[0], "HostPort") if isinstance(ports, list) and ports else ""
-                found = port_number(str(outer), "container's configuration")
-                database.put("published_port", *found or ("",))
                 break
-        said = (
-            "-host-port\0(\\d+)\0-container-ip\0([\\d.]+)\0-container-port\0%s\0" % values["port"]
-        )
-        for line in host.proxies if "published_port" not in values else ():
-            match = re.search(said, line + "\0")
-            if match and match.group(2) in files.text("net/fib_trie"):
-                found = port_number(match.group(1), "docker-proxy")
-                database.put("published_port", *found or ("",))
+        database.put("published_port", *self.published(values["port"], tree) or ("",))
         # Where the data comes from outlives the container: a volume, or a folder of the host.
         data_dir = "%s/" % values.get("data_dir")
         mounts = [line.split(" ") for line in files.text("mountinfo").split("\n")]
@@ -1670,7 +1660,29 @@ class Running:
         found_at = [pair for pair in points if data_dir.startswith(pair[0] + "/")]
         database.place += "|%s" % max(found_at)[1] if found_at else ""
 
+    def published(self, port: int, tree: "Any") -> "Optional[Found]":
+        """The host's port that leads to this one in the container; `tree` is what Docker keeps."""
+        host, ident = self.host, self.process.container()
+        ports = pick(tree, "NetworkSettings Ports %d/tcp" % port)
+        if isinstance(ports, list) and ports and pick(ports[0], "HostPort"):
+            return port_number(str(pick(ports[0], "HostPort")), "container's configuration")
+        said = "-host-port\0(\\d+)\0-container-ip\0([\\d.]+)\0-container-port\0%d\0" % port
+        for match in [re.search(said, line + "\0") for line in host.proxies]:
+            if match and match.group(2) in self.process.files.text("net/fib_trie"):
+                return port_number(match.group(1), "docker-proxy")
+        # Podman keeps a container's configuration as JSON in one place of its database's file.
+        found = re.search(PODMAN_PORTS % ident, host.folder.text(PODMAN, 16 * MIB), re.S)
+        for inner, outer, count in re.findall(PODMAN_PORT, found.group(1) if found else ""):
+            if 0 <= port - int(inner) < int(count):
+                return port_number(str(port - int(inner) + int(outer)), "file " + PODMAN)
+        return None
 
+
+PODMAN = "/var/lib/containers/storage/libpod/bolt_state.db"
+PODMAN_PORTS = r'"id":"%s".{1,20000}?"newPortMappings":\[([^\]]{1,20000})\]'
+PODMAN_PORT = (
+    r'"container_port":(\d{1,5}),"host_port":(\d{1,5}),"range":(\d{1,5}),"protocol":"[^"]*tcp'
+)
 RUNTIME_FILES = (
     "/var/lib/docker/containers/%s/config.v2.json",
     "/run/containerd/io.containerd.runtime.v2.task/k8s.io/%s/config.json",
