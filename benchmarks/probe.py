@@ -24,7 +24,7 @@ from statistics import median
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
-from tests.probe.hostfolder import ANY_ADDRESS, PROBE, HostFolder  # noqa: E402
+from tests.probe.hostfolder import ANY_ADDRESS, PROBE, STARTER, HostFolder  # noqa: E402
 
 RUNS = 5
 
@@ -62,34 +62,17 @@ def host_with(processes: int, folder: Path) -> None:
         host.process(pid, "/usr/sbin/nginx")
 
 
-MEMORY = """
-import sys
-code = sys.argv.pop(1)
-sys.argv[0] = "probe"
-try:
-    exec(compile(code, "probe", "exec"), {"__name__": "__main__"})
-except SystemExit:
-    pass
-with open("/proc/self/status") as status:
-    sys.stderr.write(status.read().partition("VmHWM:")[2].split()[0])
-"""
-
-
 def cost(code: str, argument: str) -> tuple[float, float]:
     """(CPU seconds, peak MiB) of this code in a process of its own: the median of several runs."""
+    command = [sys.executable, "-I", "-S", "-c", STARTER, "-c", code, *argument.split()]
     seconds, memory = [], []
-    arguments = argument.split()
     for _ in range(RUNS):
-        before = getrusage(RUSAGE_CHILDREN)
-        command = [sys.executable, "-I", "-S", "-c", code, *arguments]
-        subprocess.run(command, stdout=subprocess.DEVNULL, check=True)  # noqa: S603
-        after = getrusage(RUSAGE_CHILDREN)
-        seconds.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
-        command[4:5] = [MEMORY, code]
-        said = subprocess.run(  # noqa: S603
+        ran = subprocess.run(  # noqa: S603
             command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=True
         )
-        memory.append(int(said.stderr) / 1024)
+        cpu, mebibytes = ran.stderr.split()
+        seconds.append(float(cpu))
+        memory.append(float(mebibytes))
     return median(seconds), median(memory)
 
 

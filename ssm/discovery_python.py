@@ -1345,17 +1345,18 @@ def measured(top: Node, remote: "Strings", end: float) -> "Tuple[int, Strings]":
                 lacks["%s is on a network file system: not counted" % path] = None
                 continue
             status = entry.stat(follow_symlinks=False)
-            identity = (status.st_dev, status.st_ino)
-            if stat.S_ISDIR(status.st_mode) and len(stack) >= MAX_SIZE_DEPTH:
+            if stat.S_ISREG(status.st_mode):
+                identity = (status.st_dev, status.st_ino)
+                if status.st_nlink == 1 or identity not in linked:
+                    total += status.st_size
+                if status.st_nlink > 1 and len(linked) < MAX_HARD_LINKS:
+                    linked.add(identity)
+            elif stat.S_ISDIR(status.st_mode) and len(stack) >= MAX_SIZE_DEPTH:
                 lacks["folders below %d levels: not counted" % MAX_SIZE_DEPTH] = None
             elif stat.S_ISDIR(status.st_mode):
                 flags = os.O_DIRECTORY | os.O_NOFOLLOW
                 inner = Node(open_quietly(entry.name, flags, folder.fd), path)
                 stack.append((inner, inner.entries()))
-            elif stat.S_ISREG(status.st_mode) and identity not in linked:
-                total += status.st_size
-                if status.st_nlink > 1 and len(linked) < MAX_HARD_LINKS:
-                    linked.add(identity)
             elif entry.is_symlink() and re.search("/(pg_tblspc/[^/]*|pg_wal|pg_xlog)$", path):
                 lacks["%s leads elsewhere: not counted" % path] = None
         except FileNotFoundError:

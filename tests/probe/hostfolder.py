@@ -59,7 +59,7 @@ def run_probe(
 
 
 # What a process is charged with begins at its starter's size: the probe gets a small starter.
-_STARTER = """
+STARTER = """
 import os, sys
 child = os.fork()
 if not child:
@@ -73,7 +73,7 @@ sys.exit(1 if status else 0)
 def measured(host: HostFolder, seconds: float = 10) -> tuple[Ran, float, int]:
     """A run with this time limit that ends well, its CPU seconds, and its peak memory in MiB."""
     finished = subprocess.run(
-        [sys.executable, "-I", "-S", "-c", _STARTER, str(PROBE), "--root", str(host.path),
+        [sys.executable, "-I", "-S", "-c", STARTER, str(PROBE), "--root", str(host.path),
          "--max-seconds", str(seconds)],
         capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
