@@ -948,7 +948,7 @@ class Process:
         """Whether its user and groups can read a file, by the modes of what leads to it."""
         for one in node.way:
             bits = 6 if one.st_uid == self.user else 3 if one.st_gid in self.groups else 0
-            if self.user and not one.st_mode >> bits & (4 if one is node.way[-1] else 1):
+            if self.user != 0 and not one.st_mode >> bits & (4 if one is node.way[-1] else 1):
                 return False
         return True
 
@@ -1494,6 +1494,8 @@ class Running:
         self.put_port(database, config.port)
         database.place = process.instance if rule.instance else ""
         self.put_container(database)
+        if "container" not in database.values and folder.top.identity != host.folder.top.identity:
+            host.warn("%s: its paths are in a root of its own, of no known container" % self.name)
         return database
 
     def executable(self) -> "Tuple[Optional[Version], str]":

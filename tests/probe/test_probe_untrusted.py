@@ -181,6 +181,26 @@ sleep 0.5
     assert not [d for d in ran.report["databases"] if "jail" in d["binary"]]
 
 
+def test_paths_that_are_not_the_hosts_are_said_to_be(stage: Stage) -> None:
+    """A server in a root of its own that no control group names (a rootless container, a chroot) is
+    listed, and a warning says that its paths are not the host's; one with private mounts in the
+    host's root, as services have, gets none."""
+    script = """
+j={here}/jail; mkdir -p $j/usr/sbin $j/lib $j/lib64; cp {forged} $j/usr/sbin/mysqld
+mount --rbind /lib $j/lib; mount --rbind /lib64 $j/lib64; cp {forged} /opt/db/bin/mysqld
+"""
+    start = """
+chroot {here}/jail /usr/sbin/mysqld serve >/dev/null &
+unshare --mount /opt/db/bin/mysqld serve >/dev/null &
+sleep 0.5
+"""
+    ran = stage.probe(script, start=start)
+    assert [d["status"] for d in ran.report["databases"] if d["engine"] == "mysql"] == [
+        "running"
+    ] * 2
+    assert ran.warnings.count("its paths are in a root of its own, of no known container") == 1
+
+
 MEMFD = """
 import os, sys
 fd = os.memfd_create(sys.argv[2])
