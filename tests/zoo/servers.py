@@ -92,7 +92,8 @@ def _mysql56(name: str) -> Server:
 def _redis(name: str, engine: str = "redis", program: str = "/usr/bin/redis-server") -> Server:
     return Server(
         name, engine, program, "redis",
-        files={"redis.conf": "port {port}\nbind 127.0.0.1\ndir '{data}'\nunixsocket {home}/s\n"},
+        files={"redis.conf": "port {port}\nbind 127.0.0.1\nprotected-mode no\n"
+                             "dir '{data}'\nunixsocket {home}/s\n"},
         start=(program, "{home}/redis.conf"),
         ask=("sh", "-c", 'redis-cli -s "$0" info server; redis-cli -s "$0" config get dir; '
              'redis-cli -s "$0" save', "{real}/s"),

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,9 @@ from tests.zoo.servers import SERVERS
 NOBODY = 65534
 STOPPED = ("redis", "memcached", "influxdb")
 """Engines of which no server runs at the second scan."""
+CONNECTED = ("pg15", "mariadb", "mysql56", "redis", "valkey", "memcached")
+"""Servers that have clients at a scan of their own."""
+CLIENTS = {"127.0.0.1": 3, "127.0.0.2": 2}
 
 
 @dataclass
@@ -30,6 +35,7 @@ class Day:
     zoo: Zoo
     decoys: dict[int, str]
     first: Ran
+    with_clients: Ran
     second: Ran
     ran: list[str]
     decoy_folder: Path
@@ -55,14 +61,32 @@ def day() -> Iterator[Day]:
             marks = (decoy_folder / "ran").read_text().splitlines()
             first = run_probe()
             wrong = {name: differences(one, first) for name, one in zoo.running.items()}
+            with clients(zoo):
+                with_clients = run_probe("--connections")
             zoo.stop(*STOPPED)
             second = run_probe()
             ran = (decoy_folder / "ran").read_text().splitlines()[len(marks) :]
-            yield Day(zoo, started, first, second, ran, decoy_folder, wrong)
+            yield Day(zoo, started, first, with_clients, second, ran, decoy_folder, wrong)
     finally:
         zoo.stop()
         shutil.rmtree(folder)
         shutil.rmtree(decoy_folder)
+
+
+@contextmanager
+def clients(zoo: Zoo) -> Iterator[None]:
+    """Connections to some of the servers, from several addresses."""
+    with ExitStack() as stack:
+        for name in CONNECTED:
+            said = zoo.running[name].said
+            assert said
+            for source, count in CLIENTS.items():
+                for _ in range(count):
+                    client = socket.create_connection(
+                        ("127.0.0.1", said.port), timeout=10, source_address=(source, 0)
+                    )
+                    stack.enter_context(client)
+        yield
 
 
 def record_of(pid: int, ran: Ran) -> dict[str, Any] | None:
@@ -113,6 +137,17 @@ def test_the_zoo_is_large_enough() -> None:
 def test_what_the_probe_says_is_what_the_server_says(name: str, day: Day) -> None:
     """Engine, version, port, data directory and status of a running server."""
     assert day.wrong[name] == []
+
+
+@pytest.mark.parametrize("name", CONNECTED)
+def test_who_is_connected_to_a_real_server(name: str, day: Day) -> None:
+    """By remote address, whichever of its processes holds the connection; only when asked for."""
+    pid = day.zoo.running[name].pid
+    record, before = record_of(pid, day.with_clients), record_of(pid, day.first)
+    assert record
+    assert before
+    assert (record["clients"], record["clients_total"]) == (CLIENTS, sum(CLIENTS.values()))
+    assert "clients" not in before
 
 
 @pytest.mark.parametrize("name", ["pg15", "mariadb", "redis", "memcached", "firebird-alone"])
