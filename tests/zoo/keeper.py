@@ -38,13 +38,15 @@ class Said:
 
 
 class Running:
-    """One started server. `pid` is its process as this process sees it."""
+    """One started server. `pid` is its process as this process sees it; `between` are the times, in
+    seconds since the epoch, between which it started."""
 
     def __init__(self, server: Server, zoo: Path) -> None:
         self.server = server
         self.real = zoo / server.name
         self.pid = 0
         self.said: Said | None = None
+        self.between = (0.0, 0.0)
         self._process: subprocess.Popen[bytes] | None = None
         home = "/srv" if server.isolated else str(self.real)
         with socket.socket() as one, socket.socket() as two:
@@ -96,11 +98,13 @@ class Running:
                 binds = server.binds or {"": "/srv"}
                 pairs = [text for name in binds for text in (f"{self.real}/{name}", binds[name])]
                 command = [*_ENTER, *pairs, "--", *command]
+            began = time.time()
             self._process = subprocess.Popen(
                 command, cwd="/", stdin=subprocess.DEVNULL, stdout=out, stderr=out,
                 env=environment | {"TMPDIR": self._values["home"]},
             )  # fmt: skip
         self.said = self._wait()
+        self.between = (began, time.time())
 
     def _wait(self) -> Said:
         process = self._process

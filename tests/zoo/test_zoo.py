@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +61,10 @@ def day() -> Iterator[Day]:
             time.sleep(0.5)
             marks = (decoy_folder / "ran").read_text().splitlines()
             first = run_probe()
-            wrong = {name: differences(one, first) for name, one in zoo.running.items()}
+            wrong = {
+                name: differences(one, first) + misjudged(one, first)
+                for name, one in zoo.running.items()
+            }
             with clients(zoo):
                 with_clients = run_probe("--connections")
             zoo.stop(*STOPPED)
@@ -126,6 +130,26 @@ def differences(one: Running, ran: Ran) -> list[str]:
     return wrong if same else [*wrong, f"data_dir: {folder!r}, in truth {said.data!r}"]
 
 
+def misjudged(one: Running, ran: Ran) -> list[str]:
+    """What planners need, as the probe says it, where the system says otherwise."""
+    record = record_of(one.pid, ran)
+    if record is None:
+        return ["not found"]
+    started = datetime.fromisoformat(record["started_at"]).timestamp()
+    status = Path(f"/proc/{one.pid}/status").read_text()
+    memory = int(status.partition("VmRSS:")[2].split()[0]) // 1024
+    free = shutil.disk_usage(one.real).free // 2**20
+    listens = one.said is not None and f"127.0.0.1:{one.said.port}" in record.get("listen", ())
+    right = {
+        "owner": record["owner"] == one.server.user,
+        "started_at": one.between[0] - 2 <= started <= one.between[1],
+        "memory_mb": abs(record["memory_mb"] - memory) <= max(10, memory // 5),
+        "listen": listens or (one.server.name == "pg15-no-tcp" and "listen" not in record),
+        "disk_free_mb": "data_dir" not in record or abs(record["disk_free_mb"] - free) < 2000,
+    }
+    return [f"{name}: {record.get(name)!r}" for name, is_right in right.items() if not is_right]
+
+
 def test_the_zoo_is_large_enough() -> None:
     """At least 20 servers, several of them in namespaces of their own, and 25 decoys."""
     assert len(SERVERS) >= 20
@@ -135,7 +159,7 @@ def test_the_zoo_is_large_enough() -> None:
 
 @pytest.mark.parametrize("name", [server.name for server in SERVERS])
 def test_what_the_probe_says_is_what_the_server_says(name: str, day: Day) -> None:
-    """Engine, version, port, data directory and status of a running server."""
+    """Engine, version, port, data directory, status; owner, start, memory, addresses, free disk."""
     assert day.wrong[name] == []
 
 
