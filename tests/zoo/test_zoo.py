@@ -145,6 +145,8 @@ def misjudged(one: Running, ran: Ran) -> list[str]:
         "started_at": one.between[0] - 2 <= started <= one.between[1],
         "memory_mb": abs(record["memory_mb"] - memory) <= max(10, memory // 5),
         "listen": listens or (one.server.name == "pg15-no-tcp" and "listen" not in record),
+        "role": record.get("role", "") == one.server.role,
+        "tls": one.server.tls is None or record.get("tls") == one.server.tls,
         "disk_free_mb": "data_dir" not in record or abs(record["disk_free_mb"] - free) < 2000,
     }
     return [f"{name}: {record.get(name)!r}" for name, is_right in right.items() if not is_right]
@@ -159,7 +161,8 @@ def test_the_zoo_is_large_enough() -> None:
 
 @pytest.mark.parametrize("name", [server.name for server in SERVERS])
 def test_what_the_probe_says_is_what_the_server_says(name: str, day: Day) -> None:
-    """Engine, version, port, data directory, status; owner, start, memory, addresses, free disk."""
+    """Engine, version, port, data directory and status; owner, start, memory, addresses, free disk,
+    role and TLS."""
     assert day.wrong[name] == []
 
 
