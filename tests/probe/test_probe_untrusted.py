@@ -201,6 +201,30 @@ sleep 0.5
     assert ran.warnings.count("its paths are in a root of its own, of no known container") == 1
 
 
+@pytest.mark.parametrize("upgrade", ["mv -f {new} {old}", "rm {old}; cp {new} {old}", "rm {old}"])
+def test_a_real_server_that_was_upgraded_and_not_restarted(stage: Stage, upgrade: str) -> None:
+    """The version that runs, read from the very file that runs, though its name leads to another by
+    now or to none; a warning says that a restart is pending."""
+    real = shutil.which("redis-server")
+    if real is None:
+        missing("no redis-server")
+    said = subprocess.run([str(real), "--version"], capture_output=True, text=True, check=True)
+    version = said.stdout.partition("v=")[2].split()[0]
+    newer = version[:-1] + ("8" if version[-1] == "9" else "9")
+    old, new = "/opt/db/bin/redis-server", "/opt/db/new"
+    start = f"""
+cp {real} {old}; {old} --port 7001 --save '' >/dev/null &
+sleep 0.3; sed s/{version}/{newer}/g {real} > {new}; chmod 755 {new}
+{upgrade.replace("{new}", new).replace("{old}", old)}
+"""
+    ran = stage.probe("", start=start)
+    (found,) = [d for d in ran.report["databases"] if d.get("port") == 7001]
+    assert (found["status"], found["version"]) == ("running", version)
+    assert f"{old}: replaced while it runs, a restart is pending" in ran.warnings
+    # What will run after the restart is no database of its own.
+    assert [d for d in ran.report["databases"] if d["binary"] == old] == [found]
+
+
 MEMFD = """
 import os, sys
 fd = os.memfd_create(sys.argv[2])
