@@ -960,9 +960,8 @@ class Process:
 
     def container(self) -> str:
         """The id of its container, where its control group tells."""
-        known = "(?:docker|containerd|nerdctl|crio|libpod|kubepods|lxc|ecs|garden|podman)"
-        match = re.search(known + r"\S*?[-/:]([0-9a-f]{64})\b", self.files.text("cgroup"))
-        return match.group(1) if match else ""
+        found = re.findall(r"[-/:]([0-9a-f]{64})(?![0-9a-f])", self.files.text("cgroup"))
+        return found[-1] if found else ""
 
     def started(self, boot: str) -> "Optional[str]":
         """When it started, UTC; `boot` is the text of /proc/stat."""

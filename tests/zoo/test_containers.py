@@ -26,19 +26,18 @@ STAGE = """
 exec 2>&1
 set -eu
 ip link set lo up
-for folder in /run /etc/docker /var/lib/docker /var/lib/containers /var/lib/cni; do
+cd /var/lib
+for folder in /run /etc/docker $PWD/docker $PWD/containers $PWD/cni $PWD/containerd; do
   mkdir -p $folder; mount -t tmpfs tmpfs $folder
 done
 run() {
   $runtime run -d --name "$1" --user 999:999 --workdir /data --volume "$1:/data" \\
     --ulimit nofile=1024:1024 --ulimit nproc=1024:1024 --publish "127.0.0.1:$2:6379" cache:7 \\
     /usr/local/bin/redis-server --protected-mode no --save "" >/dev/null
-  until redis-cli -p "$2" save >/dev/null; do sleep 0.1; done
 }
-look() {
-  $runtime ps --no-trunc --format '{{.Names}} {{.ID}}' >"$here/$1.names"
-  "$python" -I -S "$probe" >"$here/$1.json"
-}
+names() { $runtime ps --no-trunc --format '{{.Names}} {{.ID}}'; }
+remove() { $runtime rm -f "$1" >/dev/null; }
+import() { $runtime import "$here/image.tar" cache:7 >/dev/null; }
 """
 
 RUNTIMES = {
@@ -51,18 +50,52 @@ until docker info >/dev/null 2>&1; do sleep 0.1; done
     "podman": """
 runtime="podman --runtime runc --cgroup-manager cgroupfs"
 """,
+    # As Kubernetes' plugin for containerd does it, but in the host's network and as root.
+    "containerd": """
+containerd >"$here/containerd" &
+runtime="ctr -n k8s.io"
+until $runtime version >/dev/null 2>&1; do sleep 0.1; done
+run() {
+  id=$(od -An -tx1 -N32 /dev/urandom | tr -d ' \\n')
+  mkdir -p "/run/volumes/$1"
+  echo "$1 $id" >>/run/names
+  $runtime run --detach --rootfs --net-host --cwd /data \\
+    --annotation io.kubernetes.cri.image-name=cache:7 \\
+    --annotation "io.kubernetes.cri.container-name=$1" \\
+    --mount "type=bind,src=/run/volumes/$1,dst=/data,options=rbind:rw" "$here/root" "$id" \\
+    /usr/local/bin/redis-server --bind 127.0.0.1 --port "$2" --save ""
+}
+names() { cat /run/names; }
+remove() {
+  id=$(sed -n "s/^$1 //p" /run/names)
+  sed -i "/^$1 /d" /run/names
+  $runtime task kill --signal 9 "$id"
+  until $runtime task rm "$id" 2>/dev/null; do sleep 0.1; done
+  $runtime container rm "$id"
+}
+import() { :; }
+""",
 }
 
 VISIT = """
-$runtime import "$here/image.tar" cache:7 >/dev/null
-run cache 7001; run queue 7002
+serve() {
+  run "$1" "$2"
+  until redis-cli -p "$2" save >/dev/null 2>&1; do sleep 0.1; done
+}
+look() {
+  names >"$here/$1.names"
+  "$python" -I -S "$probe" >"$here/$1.json"
+}
+import
+serve cache 7001; serve queue 7002
 redis-cli -p 7001 set a b >/dev/null; redis-cli -p 7001 save >/dev/null
 look first
-$runtime rm -f cache queue >/dev/null
-run queue 7002; run cache 7001
+remove cache; remove queue
+serve queue 7002; serve cache 7001
 look second
-$runtime rm -f cache queue >/dev/null
+remove cache; remove queue
 """
+PORTS = {"cache": 7001, "queue": 7002}
 
 
 @dataclass
@@ -74,6 +107,7 @@ class Visit:
     second: dict[str, dict[str, Any]]
     ids: list[dict[str, str]]
     others: list[dict[str, Any]]  # what else runs, by the probe
+    runtime: str
 
 
 def image(path: Path) -> None:
@@ -86,7 +120,7 @@ def image(path: Path) -> None:
         shutil.copy(source, root / target[1:])
     for folder in ("etc", "data"):
         (root / folder).mkdir()
-    (root / "etc/passwd").write_text("keeper:x:999:999::/data:/bin/sh\n")
+    (root / "etc/passwd").write_text("root:x:0:0::/:\nkeeper:x:999:999::/data:\n")
     os.chown(root / "data", 999, 999)
     with tarfile.open(path, "w") as tar:
         tar.add(root, ".")
@@ -97,8 +131,9 @@ def visit(request: pytest.FixtureRequest) -> Iterator[Visit]:
     """Two containers of this runtime, looked at twice."""
     if os.geteuid() != 0:
         pytest.skip("containers in namespaces of their own: this needs root on Linux")
-    daemon = {"docker": "dockerd"}.get(request.param, request.param)
-    programs = ("unshare", "ip", "runc", "redis-server", "redis-cli", daemon)
+    own = {"docker": ("docker", "dockerd"), "containerd": ("containerd", "ctr")}
+    programs = ("unshare", "ip", "runc", "redis-server", "redis-cli")
+    programs += own.get(request.param, (request.param,))
     lacking = [program for program in programs if shutil.which(program) is None]
     if lacking:
         missing(f"no {', '.join(lacking)}")
@@ -127,7 +162,7 @@ def visit(request: pytest.FixtureRequest) -> Iterator[Visit]:
             ]
             scans.append({ids[-1][r["container"]]: r for r in running if "container" in r})
             others += [record for record in running if "container" not in record]
-        yield Visit(scans[0], scans[1], ids, others)
+        yield Visit(scans[0], scans[1], ids, others, request.param)
 
 
 def test_a_container_is_found_with_what_its_runtime_keeps(visit: Visit) -> None:
@@ -136,21 +171,23 @@ def test_a_container_is_found_with_what_its_runtime_keeps(visit: Visit) -> None:
     version = re.search(r"v=([\d.]+)", said)
     assert version
     assert set(visit.first) == set(visit.second) == {"cache", "queue"}
-    for record in [*visit.first.values(), *visit.second.values()]:
+    kubernetes = visit.runtime == "containerd"
+    for name, record in [*visit.first.items(), *visit.second.items()]:
         assert (record["engine"], record["version"]) == ("redis", version.group(1))
-        assert (record["port"], record["data_dir"]) == (6379, "/data")
+        assert record["port"] == (PORTS[name] if kubernetes else 6379)
+        assert record["data_dir"] == "/data"
         assert record["image"].removeprefix("docker.io/library/").endswith("cache:7")
-        assert record["owner"] == "keeper"
+        assert record["owner"] == ("root" if kubernetes else "keeper")
         assert record["data_size_bytes"] > 0
         assert record["data_size_complete"]
     assert visit.first["cache"]["data_size_bytes"] > visit.first["queue"]["data_size_bytes"]
 
 
 def test_a_published_port(visit: Visit) -> None:
-    """It is in the runtime's own file."""
+    """It is in Docker's and in Podman's own file; in the host's network nothing is published."""
+    published = dict.fromkeys(PORTS) if visit.runtime == "containerd" else PORTS
     for scan in (visit.first, visit.second):
-        ports = {name: record.get("published_port") for name, record in scan.items()}
-        assert ports == {"cache": 7001, "queue": 7002}
+        assert {name: record.get("published_port") for name, record in scan.items()} == published
 
 
 def test_a_container_made_anew_is_the_same_database(visit: Visit) -> None:
