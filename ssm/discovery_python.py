@@ -543,7 +543,6 @@ class RemoteFile(OSError):
 class Node:
     """A file or folder that was reached safely: a descriptor, which closes with this object."""
 
-    trusted = False  # only root can change it, or put another in its place
     way = ()  # type: Tuple[os.stat_result, ...]  # of the folders above it, then its own
 
     def __init__(self, fd: int, path: str) -> None:
@@ -552,7 +551,16 @@ class Node:
         self.identity = (self.stat.st_dev, self.stat.st_ino)
         self.is_file = stat.S_ISREG(self.stat.st_mode)
         self.is_folder = stat.S_ISDIR(self.stat.st_mode)
-        self.is_roots = self.stat.st_uid == 0 and not self.stat.st_mode & 0o022
+
+    @property
+    def is_roots(self) -> bool:
+        """Only root can change it."""
+        return self.stat.st_uid == 0 and not self.stat.st_mode & 0o022
+
+    @property
+    def trusted(self) -> bool:
+        """Only root can change it, or put another in its place."""
+        return all(one.st_uid == 0 and not one.st_mode & 0o022 for one in self.way)
 
     def __del__(self) -> None:
         os.close(self.fd)
@@ -599,7 +607,7 @@ class Folder:
 
     def __init__(self, fd: int, mounts: str = "") -> None:
         self.top = Node(fd, "")
-        self.remote = remote_mounts(mounts)
+        self.remote = remote_mounts(mounts) if mounts else []
         self.listings = {}  # type: Dict[str, Strings]
 
     def open(self, path: str) -> Node:
@@ -630,8 +638,7 @@ class Folder:
             else:
                 raise OSError(errno.EINVAL, "neither a regular file nor a folder", here)
         node = trail[-1]
-        node.trusted = all(one.is_roots for one in trail)
-        node.way = tuple(one.stat for one in trail)
+        node.way = tuple([one.stat for one in trail])
         return node
 
     def find(self, path: str) -> "Optional[Node]":
@@ -704,7 +711,7 @@ def remote_mounts(mounts: str) -> "Strings":
     if len(mounts) >= MAX_MOUNTS:
         return ["/"]  # what comes behind is not known: nothing is touched
     kinds = {}
-    for point, kind in re.findall(r"(?m)^[^ \n]* ([^ \n]*) ([^ \n]*) ", mounts):
+    for _, point, kind, *_ in [one.split(" ") for one in mounts.split("\n") if one.count(" ") > 2]:
         point = re.sub(r"\\([0-7]{3})", lambda match: chr(int(match.group(1), 8)), point)
         kinds[point.rstrip("/") or "/"] = kind  # the last mount covers those before it
     fuse = [point for point, kind in kinds.items() if kind[:5] == "fuse." and kind[5:] != "lxcfs"]
@@ -941,12 +948,14 @@ class Process:
         self.instance = match.group(match.lastindex or 0) if match and pattern else str(pid)
         if not (self.rule and self.rule.library):
             self.line = ""  # hundreds of long ones would be held
-        status = dict(one.partition(":")[::2] for one in self.files.text("status").split("\n"))
-        self.parent = number(status.get("PPid", "")) or 0
-        self.user = number(" ".join(status.get("Uid", "").split()[1:2]))  # the effective one
-        groups = status.get("Gid", "").split()[1:2] + status.get("Groups", "").split()
-        self.groups = set(map(number, groups))
-        self.memory = number(status.get("VmRSS", ""))
+        wanted = r"(?m)^(PPid|Uid|Gid|Groups|VmRSS):(.*)$"
+        status = {
+            name: text.split() for name, text in re.findall(wanted, self.files.text("status"))
+        }
+        self.parent = number("".join(status.get("PPid", [])[:1])) or 0
+        self.user = number("".join(status.get("Uid", [])[1:2]))  # the effective one
+        self.groups = set(map(number, status.get("Gid", [])[1:2] + status.get("Groups", [])))
+        self.memory = number("".join(status.get("VmRSS", [])[:1]))
         self.workers = []  # type: List[Process]
         self.links = None  # type: Optional[Strings]
 
@@ -1141,7 +1150,11 @@ def package_version(host: "Host", rule: Rule, path: str) -> "Optional[Version]":
     paths = (path, path[4:] if path.startswith("/usr/") else "/usr" + path)
     # Without epoch and Debian revision; Percona's own revision is part of its version.
     shape = r"(?:\d+:)?(?:.*\+really)?(\d+(?:\.\d+)*)~?((?:alpha\d|beta\d|rc\d)?)(-\d{1,3}(?=-))?"
-    for engine, edition, pattern in map(entry_of, rule.package):
+    # To look for how a name begins is quick, and most names are of no package here.
+    possible = [
+        one for one in map(entry_of, rule.package) if re.split(r"[^\w-]", one[2])[0] in names
+    ]
+    for engine, edition, pattern in possible:
         for name in [match.group() for match in re.finditer("(?m)^(%s)$" % pattern, names)]:
             fields = dict(line.partition(": ")[::2] for line in host.packages[name].split("\n"))
             full = fields.get("Version", "")
