@@ -685,7 +685,7 @@ class Folder:
         return found
 
     def link(self, name: str) -> str:
-        """Where a link below the folder says it leads; its path holds no link itself."""
+        """Where a link says it leads. Links on the way to it are followed out of the folder."""
         try:
             return os.readlink(name, dir_fd=self.top.fd)
         except OSError:
@@ -1009,7 +1009,8 @@ def candidates(host: "Host") -> "List[Process]":
     """
     found = {}  # type: Dict[int, Process]
     hidden, proc = 0, host.proc.fd
-    pids = sorted(int(name) for name in os.listdir(proc) if name.isdigit())
+    names = (one.name for one in host.proc.entries() if not one.is_symlink())
+    pids = sorted(int(name) for name in names if name.isdigit())
     if host.live and 1 not in pids:
         host.warn("other users' processes are not listed in /proc: run as root")
         host.complete = False
@@ -1285,6 +1286,7 @@ class Host:
         self.complete = True
         self.databases = []  # type: List[Database]
         self.proxies = []  # type: Strings
+        self.podman = ""
         self.packages = {}  # type: Dict[str, str]
         self.text_budget = MAX_ALL_EXECUTABLES
         self.texts = {}  # type: Dict[Any, Optional[Version]]
@@ -1412,7 +1414,9 @@ class Database:
         self.put("data_size_complete", is_complete)
         self.evidence["data_size"] = evidence
 
-    def put_data(self, host: Host, config: Config, data: "Found", server: "Any" = None) -> None:
+    def put_data(
+        self, host: Host, config: Config, data: "Found", server: "Optional[Running]" = None
+    ) -> None:
         """Set the data directory and its size, which is unknown unless it was measured. It is
         opened once: what is measured is the one that the running server may use."""
         path, evidence = data
@@ -1474,8 +1478,9 @@ class Running:
         self.links = process.descriptors()
         self.folder = host.folder
         self.is_roots = False  # the file that runs, wherever it is by now, is root's to change
-        mounts, own = process.files.link("ns/mnt"), host.folder.link("proc/self/ns/mnt")
-        if not (host.live and process.files.link("root") == "/" and mounts and mounts == own):
+        in_hosts = host.live and process.files.link("root") == "/"
+        mounts = process.files.link("ns/mnt") if in_hosts else ""
+        if not mounts or mounts != host.folder.link("proc/self/ns/mnt"):
             # On a live host the kernel makes this link. In a folder anyone did: it is not followed.
             flags = _FOLDER | (0 if host.live else os.O_NOFOLLOW)
             try:
@@ -1690,19 +1695,33 @@ class Running:
         for match in [re.search(said, line + "\0") for line in host.proxies]:
             if match and match.group(2) in self.process.files.text("net/fib_trie"):
                 return port_number(match.group(1), "docker-proxy")
-        # Podman keeps a container's configuration as JSON in one place of its database's file.
-        found = re.search(PODMAN_PORTS % ident, host.folder.text(PODMAN, 16 * MIB), re.S)
-        for inner, outer, count in re.findall(PODMAN_PORT, found.group(1) if found else ""):
-            if 0 <= port - int(inner) < int(count):
-                return port_number(str(port - int(inner) + int(outer)), "file " + PODMAN)
+        for kept in podman_ports(host, ident):
+            names = ("container_port", "host_port", "range")
+            inner, outer, count = [number(str(pick(kept, name))) or 0 for name in names]
+            if outer and 0 <= port - inner < count and "tcp" in str(pick(kept, "protocol")):
+                return port_number(str(port - inner + outer), "file " + PODMAN)
         return None
 
 
+def podman_ports(host: Host, ident: str) -> "List[Any]":
+    """What Podman keeps of a container's published ports. Its database file holds each container's
+    configuration as one JSON object, whole and in one place; old ones may stand beside it."""
+    import json
+
+    host.podman = host.podman or host.folder.text(PODMAN, 16 * MIB)
+    for match in re.finditer('"id":"%s"' % ident, host.podman):
+        start = host.podman.rfind('{"spec":', 0, match.start())
+        try:
+            tree = json.JSONDecoder().raw_decode(host.podman, start)[0] if start >= 0 else None
+        except (ValueError, RecursionError):
+            continue
+        ports = pick(tree, "newPortMappings")
+        if pick(tree, "id") == ident and isinstance(ports, list):
+            return ports
+    return []
+
+
 PODMAN = "/var/lib/containers/storage/libpod/bolt_state.db"
-PODMAN_PORTS = r'"id":"%s".{1,20000}?"newPortMappings":\[([^\]]{1,20000})\]'
-PODMAN_PORT = (
-    r'"container_port":(\d{1,5}),"host_port":(\d{1,5}),"range":(\d{1,5}),"protocol":"[^"]*tcp'
-)
 RUNTIME_FILES = (
     "/var/lib/docker/containers/%s/config.v2.json",
     "/run/containerd/io.containerd.runtime.v2.task/k8s.io/%s/config.json",

@@ -347,6 +347,27 @@ def test_published_port_by_docker_proxy(host: HostFolder) -> None:
     assert database["published_port"] == 16379
 
 
+def test_podman_publishes_a_ports_own_containers_only(host: HostFolder) -> None:
+    """Containers' configurations lie side by side in Podman's file, with what is left of old ones:
+    a container that publishes nothing does not get the port of the one behind it."""
+    idents = ["a" * 64, "b" * 64]
+    for pid, ident in zip((5, 6), idents, strict=True):
+        contained(host, pid, ident)
+    ports = [{"container_port": 6370, "host_port": 7770, "range": 20, "protocol": "tcp"}]
+    kept: list[dict[str, object]] = [
+        {"spec": {"id": "x"}, "id": idents[0]},
+        {"spec": {"id": idents[0]}, "id": idents[1], "newPortMappings": ports},
+    ]
+    whole = [json.dumps(one, separators=(",", ":")) for one in kept]
+    stale = whole[1].replace(idents[1], idents[0])
+    host.text(
+        "/var/lib/containers/storage/libpod/bolt_state.db",
+        b"\xff\0" + stale[:120].encode() + b"\0" + whole[0].encode() + b"\0\1" + whole[1].encode(),
+    )
+    found = {d["container"]: d.get("published_port") for d in host.probe().databases.values()}
+    assert found == {idents[0][:12]: None, idents[1][:12]: 7779}
+
+
 def test_containers_keep_their_ids(tmp_path: Path) -> None:
     """New container ids and pids leave every identity as it was."""
 

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.probe.hostfolder import ANY_ADDRESS, HostFolder, Ran, measured
+from tests.probe.hostfolder import ANY_ADDRESS, HostFolder, Ran, measured, module
 
 CONTAINER = f"0::/docker/{'a' * 64}\n"
 LONG = 400_000
@@ -250,6 +250,28 @@ def test_a_process_folder_that_leads_out(
     assert_undisturbed(ran)
     assert "7301" not in str(ran.report["databases"])
     assert opened.count() == 0
+
+
+def test_no_link_is_read_behind_another(
+    host: HostFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process's folder, or its `ns`, that is a link is not entered even to see where a link in it
+    leads: what lies there may hang whoever touches it."""
+    host.process(9, "/usr/sbin/mysqld", "mysqld", "--port=3308")
+    host.link("/proc/9/ns", str(tmp_path))
+    host.link("/proc/10", str(tmp_path))
+    read = []
+
+    def readlink(path: str, *, dir_fd: int | None = None) -> str:
+        read.append(path)
+        return real(path, dir_fd=dir_fd)
+
+    real = os.readlink
+    monkeypatch.setattr(os, "readlink", readlink)
+    probe = module("discovery_python")
+    probe.look(probe.Host(str(host.path), 30))
+    assert "9/exe" in read
+    assert not {"10/exe", "ns/mnt"} & set(read)
 
 
 def test_a_proc_that_leads_out(tmp_path: Path) -> None:
