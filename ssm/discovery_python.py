@@ -1766,8 +1766,9 @@ class Server:
 
 
 def installed_servers(host: Host) -> "Iterator[Server]":
-    """The servers in the usual places that only root can change. Several names of one file count
-    once; a script counts for nothing."""
+    """The servers in the usual places and in listed homes, those that only root can change or that
+    are a vendor's user's and tell their version. Several names of one file count once; a script
+    counts for nothing."""
     folder, seen = host.folder, set()
     found = []  # type: List[Tuple[Rule, str, Optional[Version]]]
     for rule in host.rules:
