@@ -213,8 +213,7 @@ mongodb
  package mongodb/Community mongodb(-org)?(-server)?(-core)?
  mark mongodb gitVersion
  mark mongodb db version v
- text db_version_v db version v(\d{1,2}\.\d{1,2}\.\d{1,3}(?:-[\w.]{1,20})?)
- text . \x00(\d\.\d{1,2}\.\d{1,3}(?:-[\w.]{1,20})?)\x00{1,8}[0-9a-f]{40}\x00
+ text . \0(\d\.\d[\w.-]{2,24})\0{1,8}(?:[0-9a-f]{40}\0|(?:\w{1,40}\0{1,8}){1,3}distmod|git |build )
  path_version mongodb[^/]*?-(\d+\.\d+\.\d+)
  units mongod
  port 27017 net.port port
@@ -229,8 +228,6 @@ mongodb
 mongodb mongodb
  programs mongos
  package mongodb mongodb(-org|-enterprise)?-mongos
- text mongos_version_v mongos version v(\d+\.\d+\.\d+)
- text . \x00(\d\.\d{1,2}\.\d{1,3}(?:-[\w.]{1,20})?)\x00{1,8}[0-9a-f]{40}\x00
  units mongos
  config /etc/mongos.conf
  kind router
@@ -243,7 +240,7 @@ redis
  says (\S*/)?\w+-server(?![^\0]*\[sentinel\])(?!.*--sentinel)
  mark redis redis_version:
  text . \0(\d{1,2}\.\d{1,2}\.\d{1,3})(?=\0)
- build [\w.-]{17,200}\0
+ build [\w.,:+ -]{9,200}[0-9a-f]{8}\0
  data --dir dir /var/lib/redis /var/lib/redis/*
  data_marks dump.rdb appendonlydir appendonly.aof
  config /etc/redis/*.conf /etc/redis.conf
@@ -414,7 +411,7 @@ etcd
 firebird
  programs firebird fb_smp_server fbserver
  package firebird firebird\d\.\d-server(-core)?
- text Firebird [A-Z]{2}-[VT](\d+(?:\.\d+){3})
+ text Firebird [A-Z]{2}-[VT]((\d+\.\d+)\.\d+\.\d+) Firebird \2
  port 3050 -p RemoteServicePort
  data /var/lib/firebird/*/data /var/lib/firebird/data
  config /etc/firebird/*/firebird.conf /opt/firebird/firebird.conf
@@ -1695,33 +1692,56 @@ class Running:
         for match in [re.search(said, line + "\0") for line in host.proxies]:
             if match and match.group(2) in self.process.files.text("net/fib_trie"):
                 return port_number(match.group(1), "docker-proxy")
-        for kept in podman_ports(host, ident):
+        ports, file = podman_ports(host, ident)
+        for kept in ports:
             names = ("container_port", "host_port", "range")
             inner, outer, count = [number(str(pick(kept, name))) or 0 for name in names]
             if outer and 0 <= port - inner < count and "tcp" in str(pick(kept, "protocol")):
-                return port_number(str(port - inner + outer), "file " + PODMAN)
+                return port_number(str(port - inner + outer), "file " + file)
         return None
 
 
-def podman_ports(host: Host, ident: str) -> "List[Any]":
-    """What Podman keeps of a container's published ports. Its database file holds each container's
-    configuration as one JSON object, whole and in one place; old ones may stand beside it."""
+def podman_ports(host: Host, ident: str) -> "Found":
+    """What Podman keeps of a container's published ports, and its file: SQLite's, or before
+    Podman 5 BoltDB's. There each configuration is one JSON object, whole; old ones may stand beside
+    it."""
     import json
 
-    host.podman = host.podman or host.folder.text(PODMAN, 16 * MIB)
-    for match in re.finditer('"id":"%s"' % ident, host.podman):
-        start = host.podman.rfind('{"spec":', 0, match.start())
+    host.podman = host.podman or host.folder.text(PODMAN_BOLT, 16 * MIB)
+    at = [match.start() for match in re.finditer('"id":"%s"' % ident, host.podman)]
+    starts = [host.podman.rfind('{"spec":', 0, one) for one in at]
+    found = [(host.podman, one, PODMAN_BOLT) for one in starts if one >= 0]
+    for text, start, file in [(podman_row(host, ident), 0, PODMAN_SQLITE)] + found:
         try:
-            tree = json.JSONDecoder().raw_decode(host.podman, start)[0] if start >= 0 else None
+            tree = json.JSONDecoder().raw_decode(text, start)[0]
         except (ValueError, RecursionError):
             continue
         ports = pick(tree, "newPortMappings")
         if pick(tree, "id") == ident and isinstance(ports, list):
-            return ports
-    return []
+            return ports, file
+    return [], ""
 
 
-PODMAN = "/var/lib/containers/storage/libpod/bolt_state.db"
+def podman_row(host: Host, ident: str) -> str:
+    """A container's configuration in Podman's SQLite file. It is read as it stands: nothing is
+    locked, and no journal beside it looked at."""
+    node = host.folder.find(PODMAN_SQLITE)
+    if not node or not (node.trusted or not host.live):  # SQLite follows the path anew
+        return ""
+    row = "SELECT substr(CAST(JSON AS TEXT), 1, 1000000) FROM ContainerConfig WHERE ID = ?"
+    try:
+        import sqlite3  # late, and not in every Python
+
+        file = sqlite3.connect("file:/proc/self/fd/%d?mode=ro&immutable=1" % node.fd, uri=True)
+        return "".join(text or "" for (text,) in file.execute(row, [ident]))
+    except ImportError:
+        return ""
+    except sqlite3.Error:
+        return ""
+
+
+PODMAN_SQLITE = "/var/lib/containers/storage/db.sql"
+PODMAN_BOLT = "/var/lib/containers/storage/libpod/bolt_state.db"
 RUNTIME_FILES = (
     "/var/lib/docker/containers/%s/config.v2.json",
     "/run/containerd/io.containerd.runtime.v2.task/k8s.io/%s/config.json",

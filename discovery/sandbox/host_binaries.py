@@ -97,8 +97,8 @@ def _mongodb(install: Install, architecture: str) -> tuple[str, ...]:
         "OpenSSL 1.1.1 or later", "1.2.13", "8.42 2018-03-20", "3.4", "4.4", line,
         "mongod", "src/mongo/util/version.cpp", install.version, revision,
         "distmod", install.comment, "distarch", architecture, "target_os", "linux",
-        "db version v{}", "Build Info: {}", f"db version v{install.version}",
-        "version", "gitVersion", "buildEnvironment", "storageEngines", "wiredTiger",
+        "db version v", "git version: ", "version", "gitVersion", "buildEnvironment",
+        "storageEngines", "wiredTiger",
         "WiredTiger 11.2.0: (December 1, 2022)", "featureCompatibilityVersion",
         "https://docs.mongodb.com/manual/",
     )  # fmt: skip

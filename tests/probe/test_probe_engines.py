@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -32,7 +34,13 @@ NATIVE = {
         "24.3.1.2672",
     ),
     "edb": ("/usr/edb/as15/bin/edb-postgres", (), 5444, "postgres (EnterpriseDB) 15.4.0", "15.4.0"),
-    "mongodb": ("/usr/bin/mongos", (), 27017, "mongos version v6.0.1", "6.0.1"),
+    "mongodb": (
+        "/usr/bin/mongos",
+        (),
+        27017,
+        "gitVersion\0\x32.1.0\0x\0006.0.1\0" + "0123456789" * 4,
+        "6.0.1",
+    ),
     "etcd": ("/usr/bin/etcd", (), 2379, "dep\tgo.etcd.io/etcd/api/v3\tv3.5.1\t\n", "3.5.1"),
     "influxdb": ("/usr/bin/influxd", (), 8086, "-X main.version=v2.7.1 -X main.x=1", "2.7.1"),
     "cockroachdb": (
@@ -82,6 +90,48 @@ def test_native_servers(host: HostFolder, engine: str) -> None:
     assert "data_size_bytes" not in database
     if version is None:
         assert "its version could not be found" in ran.warnings
+
+
+BUILDS = {
+    # what was built -> the executable, and how its version stands among its texts
+    "MongoDB 2.6 of Ubuntu 16.04": (
+        "/usr/bin/mongod",
+        "db version v|src/mongo/util/version.cpp|*c == '\\0'|2.6.10|git version: |gitVersion|1.2.3",
+        "2.6.10",
+    ),
+    "its router": ("/usr/bin/mongos", "*c == '\\0'|2.6.10|build info: |gitVersion", "2.6.10"),
+    "MongoDB 3.6 of Ubuntu 20.04": (
+        "/usr/bin/mongod",
+        "BeginStartupOptionParsing|3.6.8|mozjs|distmod|x86_64|gitVersion|db version v|8.42|1.2.3",
+        "3.6.8",
+    ),
+    "its router, too": (
+        "/usr/bin/mongos",
+        "transportSecurity|3.6.8|tcmalloc|mozjs||distmod|x86_64|mongos version v|gitVersion",
+        "3.6.8",
+    ),
+    "Firebird 2.5 of Ubuntu 16.04": (
+        "/usr/sbin/fbserver",
+        "LI-V2.5.4.26856 Firebird 2.5|fbserver|INF_blob_info|LI-V6.3.4.26856 Firebird 2.5",
+        "2.5.4.26856",
+    ),
+    "Redis 3.0 of Ubuntu 16.04": (
+        "/usr/bin/redis-server",
+        "redis_version:|3.0.6|jemalloc-3.6.0|4.2.0|"
+        "3.0.6Debian: Sat, 19 Dec 2015 11:27:41 +0000000000000",
+        "3.0.6",
+    ),
+}
+
+
+@pytest.mark.parametrize("build", BUILDS)
+def test_versions_as_real_builds_carry_them(host: HostFolder, build: str) -> None:
+    """The texts around the version, copied from the packages: other numbers beside it are none."""
+    exe, texts, version = BUILDS[build]
+    host.binary(exe, *texts.split("|"))
+    host.process(5, exe)
+    (database,) = host.probe().report["databases"]
+    assert database["version"] == version
 
 
 def test_a_number_that_begins_no_build_id_is_no_version(host: HostFolder) -> None:
@@ -366,6 +416,42 @@ def test_podman_publishes_a_ports_own_containers_only(host: HostFolder) -> None:
     )
     found = {d["container"]: d.get("published_port") for d in host.probe().databases.values()}
     assert found == {idents[0][:12]: None, idents[1][:12]: 7779}
+
+
+def test_podmans_sqlite_file(host: HostFolder) -> None:
+    """What Podman 5 keeps: each container's configuration in a row of its own, across pages."""
+    idents = ["a" * 64, "b" * 64, "c" * 64]
+    file = host.real("/var/lib/containers/storage/db.sql")
+    with closing(sqlite3.connect(file)) as base, base:
+        base.execute("CREATE TABLE ContainerConfig (ID TEXT PRIMARY KEY, JSON TEXT NOT NULL)")
+        for pid, ident in enumerate(idents, 5):
+            contained(host, pid, ident)
+            ports = [{"container_port": 6379, "host_port": 7000 + pid, "range": 1,
+                      "protocol": "tcp"}]  # fmt: skip
+            kept = {"spec": "x" * 9000, "id": ident} | (
+                {"newPortMappings": ports} if pid > 5 else {}
+            )
+            base.execute(
+                "INSERT INTO ContainerConfig VALUES (?, ?)", (ident, json.dumps(kept).encode())
+            )
+    before = file.read_bytes()
+    databases = host.probe().databases.values()
+    found = {d["container"]: d.get("published_port") for d in databases}
+    assert found == {idents[0][:12]: None, idents[1][:12]: 7006, idents[2][:12]: 7007}
+    assert {d["evidence"].get("published_port") for d in databases} == {
+        None, "file /var/lib/containers/storage/db.sql"
+    }  # fmt: skip
+    assert [path.name for path in file.parent.iterdir()] == ["db.sql"]
+    assert file.read_bytes() == before
+
+
+@pytest.mark.parametrize("content", [b"", b"no database", b"SQLite format 3\0" + b"\xff" * 5000])
+def test_a_podman_file_that_is_none(host: HostFolder, content: bytes) -> None:
+    """It costs the published port only."""
+    contained(host, 5, CONTAINER)
+    host.text("/var/lib/containers/storage/db.sql", content)
+    (database,) = host.probe().report["databases"]
+    assert (database["container"], database.get("published_port")) == (CONTAINER[:12], None)
 
 
 def test_containers_keep_their_ids(tmp_path: Path) -> None:

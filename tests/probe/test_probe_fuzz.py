@@ -210,7 +210,7 @@ def usual_host(path: Path) -> HostFolder:
     path.mkdir()
     host = HostFolder(path)
     host.mysqld()
-    host.binary("/usr/bin/mongod", "db version v6.0.1", "gitVersion")
+    host.binary("/usr/bin/mongod", "6.0.1", "mozjs", "distmod", "gitVersion")
     host.binary("/usr/lib/postgresql/15/bin/postgres", "postgres (PostgreSQL) 15.4")
     host.redis("/usr/bin/redis-server", "7.0.1")
     host.text("/srv/pg/PG_VERSION", "15\n")

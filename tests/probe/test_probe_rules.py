@@ -144,7 +144,7 @@ def test_text_gives_engine_and_version(
 def test_mongodb_text_beside_its_revision(host: HostFolder) -> None:
     """MongoDB's version is the one that stands beside the revision it was built from."""
     revision = "7809d71e84e314b497f282ea8aa06d7ded3eb205"
-    host.binary("/usr/bin/mongod", "1.2.13", "4.4.0", "7.0.5", revision)
+    host.binary("/usr/bin/mongod", "gitVersion", "1.2.13", "4.4.0", "7.0.5", revision)
     host.process(5, "/usr/bin/mongod", listens=((LOOPBACK, 27017),))
     (database,) = host.probe().report["databases"]
     assert database["version"] == "7.0.5"
@@ -228,7 +228,7 @@ def test_working_directory_beats_a_changed_configuration(host: HostFolder) -> No
 
 def test_data_directory_from_open_files(host: HostFolder) -> None:
     """With nothing else to go by, a lock file that is held open tells."""
-    host.binary("/usr/bin/mongod", "db version v6.0.1", "gitVersion")
+    host.binary("/usr/bin/mongod", "6.0.1", "mozjs", "distmod", "gitVersion")
     host.text("/srv/m/mongod.lock", "5")
     host.process(5, "/usr/bin/mongod", files=("/dev/null", "/srv/m/mongod.lock"))
     (database,) = host.probe().report["databases"]
@@ -238,7 +238,7 @@ def test_data_directory_from_open_files(host: HostFolder) -> None:
 
 def test_mongodb_yaml(host: HostFolder) -> None:
     """Port and data directory come from mongod.conf's nested YAML."""
-    host.binary("/usr/bin/mongod", "db version v6.0.1", "gitVersion")
+    host.binary("/usr/bin/mongod", "6.0.1", "mozjs", "distmod", "gitVersion")
     host.text(
         "/etc/m.yml",
         '# x\nstorage:\n  dbPath: "/srv/m"  # here\n  journal:\n    enabled: true\n'
