@@ -168,7 +168,7 @@ mysql
  role master.info replica
  role relay-log.info replica
  role wsrep_cluster_address cluster member
- tried MariaDB 10.11, MySQL 5.6
+ tried MariaDB 10.11, 11.8, MySQL 5.6, 5.7, 8.0, 8.4, 9.7
 
 postgresql
  programs postgres postmaster postgres.bin
@@ -195,7 +195,7 @@ postgresql
  role standby.signal standby
  role recovery.conf standby
  traits data_by_config config_told tls_off
- tried PostgreSQL 15, 16, 18
+ tried PostgreSQL 10, 12, 15, 16, 17 (32 bits too), 18
 
 edb postgresql
  port 5444
@@ -224,6 +224,7 @@ mongodb
  role replication.replSetName replica set member
  role replSet replica set member
  traits config_told tls_off
+ tried MongoDB 3.6
 
 mongodb mongodb
  programs mongos
@@ -232,6 +233,7 @@ mongodb mongodb
  config /etc/mongos.conf
  kind router
  traits stateless config_told tls_off
+ tried synthetic host
 
 redis
  port 6379
@@ -249,13 +251,13 @@ redis
  role replicaof replica
  role slaveof replica
  traits works_in_data config_told tls_off
- tried Redis 7.0
+ tried Redis 4.0, 5.0, 7.0, 8.0
 
 valkey redis
  programs valkey-server
  aliases valkey-check-rdb valkey-check-aof
  mark valkey valkey_version:
- tried Valkey 9.1
+ tried Valkey 8.1, 9.1
  data /var/lib/valkey
  config /etc/valkey/*.conf
 
@@ -280,7 +282,7 @@ memcached
  text memcached memcached (\d+\.\d+\.\d+)
  port 11211 -p --port port
  traits stateless
- tried memcached 1.6
+ tried memcached 1.5, 1.6
 
 cassandra
  programs java
@@ -377,7 +379,7 @@ influxdb
  data --engine-path --data-dir data.dir engine-path /var/lib/influxdb/data /var/lib/influxdb/engine
  config -config --config /etc/influxdb/influxdb.conf /etc/influxdb/config.toml
  tls http.https-enabled tls-cert
- tried InfluxDB 1.6
+ tried InfluxDB 1.1, 1.6
 
 cockroachdb
  programs cockroach
@@ -406,7 +408,7 @@ etcd
  data data-dir /var/lib/etcd /var/lib/etcd/*
  data_marks member member/snap/db
  tls cert-file client-transport-security.cert-file
- tried etcd 3.4, 3.5
+ tried etcd 3.2, 3.4, 3.5
 
 firebird
  programs firebird fb_smp_server fbserver
@@ -415,7 +417,7 @@ firebird
  port 3050 -p RemoteServicePort
  data /var/lib/firebird/*/data /var/lib/firebird/data
  config /etc/firebird/*/firebird.conf /opt/firebird/firebird.conf
- tried Firebird 3.0
+ tried Firebird 3.0, 4.0
 
 sqlserver
  programs sqlservr
