@@ -719,6 +719,8 @@ def remote_mounts(mounts: str) -> "Strings":
 
 # --- configuration files ------------------------------------------------------------------------
 
+_COMMENT = ("", "#", ";")  # a line that begins so says nothing
+
 
 class Command:
     """How a server is started: its arguments, and who gives them: "command line", "unit x.service".
@@ -838,13 +840,13 @@ class Config:
         text = (node.read() if node.stat.st_size else b"").decode("utf-8", "surrogateescape")
         is_xml = text.lstrip()[:1] == "<"
         lines = xml_settings(text) if is_xml else text.split("\n", MAX_CONFIG_LINES)
-        for line in lines[:MAX_CONFIG_LINES]:
+        for line in [one for one in lines[:MAX_CONFIG_LINES] if one.lstrip()[:1] not in _COMMENT]:
             line = line[:MAX_CONFIG_LINE]
             include = self.rule.include if "include" in line else ""
             match = re.match(include, line.strip()) if include else None
-            if not match and line.lstrip()[:1] not in ("", "#", ";"):
+            if not match:
                 yield line, path
-            if match:
+            else:
                 inner = os.path.join(os.path.dirname(path), match.group(2).strip("'\" \t"))
                 paths = self.folder.glob([inner])
                 if match.group(1).endswith("dir"):
