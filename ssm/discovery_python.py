@@ -1662,17 +1662,13 @@ class Running:
         if not ident:
             return
         database.put("container", ident[:12])
-        import json  # late: not every host has containers
-
+        docker = pick(parsed(host.folder.text("/etc/docker/daemon.json")), "data-root")
         tree = None
-        for path in RUNTIME_FILES:
-            try:
-                tree = json.loads(host.folder.text(path.replace("%s", ident)) or "null")
-                if isinstance(tree, list):  # Podman: one file for all
-                    tree = next((one for one in tree if pick(one, "id") == ident), None)
-                    tree = json.loads(pick(tree, "metadata") or "null")
-            except (ValueError, TypeError, RecursionError):
-                continue
+        for path in (str(docker or "/var/lib/docker") + DOCKER_FILE,) + RUNTIME_FILES:
+            tree = parsed(host.folder.text(path.replace("%s", ident)))
+            if isinstance(tree, list):  # Podman: one file for all
+                own = next((one for one in tree if pick(one, "id") == ident), None)
+                tree = parsed(pick(own, "metadata"))
             image = pick(tree, *IMAGE)
             if isinstance(image, str):
                 database.put("image", image, "file " + path.replace("%s", ident[:12]))
@@ -1746,8 +1742,8 @@ def podman_row(host: Host, ident: str) -> str:
 
 PODMAN_SQLITE = "/var/lib/containers/storage/db.sql"
 PODMAN_BOLT = "/var/lib/containers/storage/libpod/bolt_state.db"
+DOCKER_FILE = "/containers/%s/config.v2.json"
 RUNTIME_FILES = (
-    "/var/lib/docker/containers/%s/config.v2.json",
     "/run/containerd/io.containerd.runtime.v2.task/k8s.io/%s/config.json",
     "/run/containers/storage/overlay-containers/%s/userdata/config.json",
     "/var/lib/containers/storage/overlay-containers/containers.json",
@@ -1765,6 +1761,16 @@ NAME = (
     "annotations io.kubernetes.cri.container-name",
     "annotations io.kubernetes.container.name",
 )
+
+
+def parsed(text: "Any") -> "Any":
+    """What a text of JSON says; None when it is none."""
+    import json  # late: not every host has containers
+
+    try:
+        return json.loads(text or "null")
+    except (ValueError, TypeError, RecursionError):
+        return None
 
 
 def pick(tree: "Any", *paths: str) -> "Any":

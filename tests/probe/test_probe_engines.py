@@ -374,6 +374,28 @@ def test_containers_tell_their_image(host: HostFolder, runtime: str) -> None:
     assert database.get("published_port") == (16379 if runtime == "docker" else None)
 
 
+def test_docker_with_its_data_elsewhere(host: HostFolder) -> None:
+    """Docker's own settings name the folder that its containers' files are in."""
+    contained(host, 9, CONTAINER)
+    host.text("/etc/docker/daemon.json", '{"data-root": "/srv/docker"}')
+    path, content = RUNTIMES["docker"]
+    host.text(path.replace("/var/lib/docker", "/srv/docker"), json.dumps(content))
+    (database,) = host.probe().report["databases"]
+    assert (database["image"], database["published_port"]) == ("redis:7", 16379)
+    assert database["evidence"]["image"].startswith("file /srv/docker/containers/")
+
+
+@pytest.mark.parametrize(
+    "settings", ["{", "[]", '{"data-root": 5}', '{"data-root": ["/srv"]}', "\0"]
+)
+def test_hostile_docker_settings(host: HostFolder, settings: str) -> None:
+    """They cost the image at most."""
+    contained(host, 9, CONTAINER)
+    host.text("/etc/docker/daemon.json", settings)
+    (database,) = host.probe().report["databases"]
+    assert database["container"] == CONTAINER[:12]
+
+
 @pytest.mark.parametrize("text", ["[" * 100_000, "null", '{"Config": 5}', "{", '[{"id": 1}]'])
 def test_hostile_runtime_files(host: HostFolder, text: str) -> None:
     """A runtime's file that is something else costs the image only."""
