@@ -467,6 +467,20 @@ def test_podmans_sqlite_file(host: HostFolder) -> None:
     assert file.read_bytes() == before
 
 
+def test_a_podman_file_without_end(host: HostFolder) -> None:
+    """A query that never ends is ended with the rest of the scan."""
+    contained(host, 5, CONTAINER)
+    file = host.real("/var/lib/containers/storage/db.sql")
+    with closing(sqlite3.connect(file)) as base, base:
+        base.execute(
+            "CREATE VIEW ContainerConfig AS WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1"
+            " FROM n) SELECT i AS ID, i AS JSON FROM n"
+        )
+    ran = host.probe("--max-seconds", "0.5")
+    assert not ran.report["complete"]
+    assert [d["container"] for d in ran.databases.values()] == [CONTAINER[:12]]
+
+
 @pytest.mark.parametrize("content", [b"", b"no database", b"SQLite format 3\0" + b"\xff" * 5000])
 def test_a_podman_file_that_is_none(host: HostFolder, content: bytes) -> None:
     """It costs the published port only."""

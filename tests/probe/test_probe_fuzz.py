@@ -5,10 +5,13 @@ PROBE_FUZZ_CASES sets how many (25). Another PROBE_FUZZ_SEED than none makes oth
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
+import sqlite3
 import tempfile
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -65,8 +68,21 @@ PATHS = st.sampled_from(
         f"/var/lib/docker/containers/{CONTAINER}/config.v2.json",
         f"/run/containerd/io.containerd.runtime.v2.task/k8s.io/{CONTAINER}/config.json",
         "/var/lib/containers/storage/overlay-containers/containers.json",
+        "/var/lib/containers/storage/db.sql", "/etc/docker/daemon.json",
     ]
 )  # fmt: skip
+
+
+def _podman() -> bytes:
+    """Podman's SQLite file, with the one container."""
+    with closing(sqlite3.connect(":memory:")) as base:
+        base.execute("CREATE TABLE ContainerConfig (ID TEXT PRIMARY KEY, JSON TEXT)")
+        kept = {"id": CONTAINER, "newPortMappings": [{"container_port": "x", "range": 2**70}]}
+        base.execute("INSERT INTO ContainerConfig VALUES (?, ?)", (CONTAINER, json.dumps(kept)))
+        base.commit()
+        return base.serialize()
+
+
 _TCP = b"   0: 00000000:0CEA 00000000:0000 0A 0 0 0 112 0 71 1\n"
 SNIPPETS = st.sampled_from(
     [
@@ -94,6 +110,7 @@ SNIPPETS = st.sampled_from(
         b'{"3306/tcp":[{"HostPort":"70000"}]}}}',
         b'[{"id":"' + CONTAINER.encode() + b'","metadata":',
         b'"{}"}]', b"[" * 3000, b'{"a":' * 3000, b"null", b"1e999", b"NaN",
+        _podman(), _podman()[:9000], b'{"data-root":"/srv"}', b'{"data-root":[1]}',
         b"ExecStart=/usr/sbin/mysqld --datadir=/srv/pg --port=99999\n",
         b"Environment=PGDATA=/srv\n",
         b"x:x:112:0:\x1b]0;\x07:/:/\n", b'PRETTY_NAME="\xe2\x80\xae\x1b[31m"\n',
