@@ -224,7 +224,7 @@ mongodb
  role replication.replSetName replica set member
  role replSet replica set member
  traits config_told tls_off
- tried MongoDB 3.6
+ tried MongoDB 2.6, 3.6
 
 mongodb mongodb
  programs mongos
@@ -343,15 +343,16 @@ neo4j
 couchdb
  programs beam.smp
  says .*couchdb
- library .*/releases/(\d+\.\d+\.\d+)/couchdb
- library_places /opt/couchdb/releases/*
+ library .*/(?:releases/|couch-)(\d+\.\d+\.\d+)/(?:couchdb|ebin/couch\.app)
+ library_places /opt/couchdb/releases/* /usr/lib/x86_64-linux-gnu/couchdb/erlang/lib/couch-*/ebin
  port 5984 chttpd.port httpd.port 4369 5986
  data couchdb.database_dir /opt/couchdb/data /var/lib/couchdb
- data_marks _dbs.couch shards
- config /opt/couchdb/etc/default.ini
+ data_marks _dbs.couch shards _users.couch
+ config -couch_ini /opt/couchdb/etc/default.ini /etc/couchdb/default.ini
  config_also local.ini local.d/*.ini
  tls ssl.enable
  traits tls_off
+ tried CouchDB 1.6
 
 clickhouse
  programs clickhouse-server

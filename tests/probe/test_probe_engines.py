@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from discovery.model import ENGINE_LABELS
-from tests.probe.hostfolder import ANY_ADDRESS, PROBE, HostFolder, module
+from tests.probe.hostfolder import ANY_ADDRESS, LOOPBACK, PROBE, HostFolder, module
 
 
 @pytest.fixture
@@ -242,6 +242,30 @@ def test_couchdb(host: HostFolder) -> None:
     )  # fmt: skip
     database = host.probe().databases["couchdb-5999"]
     assert (database["version"], database["data_dir"]) == ("3.3.3", "/srv/cdb")
+
+
+def test_couchdb_of_a_distribution(host: HostFolder) -> None:
+    """As CouchDB 1.6 of Ubuntu 16.04 runs: in the system's Erlang, its settings named, its own
+    libraries not."""
+    erlang = "/usr/lib/erlang/erts-7.3/bin/beam.smp"
+    host.binary(erlang)
+    library = "/usr/lib/x86_64-linux-gnu/couchdb/erlang/lib"
+    for name in ("couch-1.6.0/ebin/couch.app", "couch_index-0.1/x", "snappy-1.0.5/x"):
+        host.text(f"{library}/{name}", "x")
+    host.text("/etc/couchdb/default.ini", "[couchdb]\ndatabase_dir = /srv/cdb\n")
+    host.text("/etc/couchdb/local.ini", "[httpd]\nport = 5999\n")
+    host.sparse("/srv/cdb/_users.couch", 4194)
+    (stopped,) = host.probe().databases.values()
+    assert (stopped["version"], stopped["status"]) == ("1.6.0", "installed")
+    host.process(
+        5, erlang, erlang, "-Bd", "--", "-root", "/usr/lib/erlang", "-progname", "erl", "--",
+        "-home", "/var/lib/couchdb", "--", "-noshell", "-couch_ini", "/etc/couchdb/default.ini",
+        "/etc/couchdb/local.ini", "-s", "couch", listens=((LOOPBACK, 5999),),
+    )  # fmt: skip
+    host.process(6, erlang, erlang, "-Bd", "--", "-root", "/usr/lib/erlang", "-s", "rabbit")
+    (running,) = host.probe().databases.values()
+    assert (running["version"], running["status"], running["port"]) == ("1.6.0", "running", 5999)
+    assert (running["data_dir"], running["data_size_bytes"]) == ("/srv/cdb", 4194)
 
 
 def test_redis_title_leads_to_its_configuration(host: HostFolder) -> None:
