@@ -233,7 +233,6 @@ mongodb mongodb
  config /etc/mongos.conf
  kind router
  traits stateless config_told tls_off
- tried synthetic host
 
 redis
  port 6379
@@ -314,10 +313,11 @@ elasticsearch
  library_places /usr/share/elasticsearch/lib /opt/elasticsearch*/lib
  port 9200 -Ehttp.port http.port 9300
  data -Epath.data -Des.path.data path.data /var/lib/elasticsearch
- data_marks nodes node.lock _state indices
+ data_marks nodes/0/node.lock node.lock _state indices
  config -Des.path.conf /etc/elasticsearch/elasticsearch.yml
  config_name elasticsearch.yml
  tls xpack.security.http.ssl.enabled xpack.security.http.ssl
+ tried Elasticsearch 1.7
 
 opensearch elasticsearch
  says .*\0org\.opensearch\.bootstrap\.OpenSearch

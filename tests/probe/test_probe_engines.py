@@ -229,6 +229,20 @@ def test_java_servers(host: HostFolder, engine: str, running: bool) -> None:
     assert (database["binary"], database["config_file"]) == (jar, config)
 
 
+@pytest.mark.parametrize("lock", ["node.lock", "nodes/0/node.lock"])
+def test_elasticsearch_tells_its_data_by_its_lock(host: HostFolder, lock: str) -> None:
+    """Version 8 holds a lock in the data directory, those before it two folders below."""
+    main, jar, *_ = JAVA["elasticsearch"]
+    host.binary("/usr/lib/jvm/java-17/bin/java")
+    host.text(jar, "PK")
+    host.sparse(f"/srv/es/{lock}", 5)
+    host.sparse("/srv/es/_state/x", 7)
+    files = (jar, f"/srv/es/{lock}")
+    host.process(5, "/usr/lib/jvm/java-17/bin/java", "java", main, files=files)
+    (database,) = host.probe().report["databases"]
+    assert (database["data_dir"], database["data_size_bytes"]) == ("/srv/es", 12)
+
+
 def test_couchdb(host: HostFolder) -> None:
     """CouchDB is the Erlang machine that boots its release, whose folder tells the version."""
     host.binary("/opt/couchdb/erts-12/bin/beam.smp")
