@@ -738,9 +738,9 @@ class Command:
         for arg, after in zip(self.args, self.args[1:] + [""]):
             given = "--" + after if arg == "-c" and "=" in after else arg
             key, equals, value = given.partition("=")
-            plain = key.strip().lstrip("-").replace("_", "-")
+            plain = key.strip().lstrip("-").replace("-", "_")
             for name in names:
-                if len(name) > 2 and key[:1] == "-" and plain == name.lstrip("-"):
+                if len(name) > 2 and key[:1] == "-" and plain == name.lstrip("-").replace("-", "_"):
                     found = value if equals else after
                 elif len(name) == 2 and arg[:2] == name:
                     found = arg[2:].lstrip("=") or after

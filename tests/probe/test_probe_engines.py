@@ -271,15 +271,19 @@ def test_couchdb_of_a_distribution(host: HostFolder) -> None:
     host.sparse("/srv/cdb/_users.couch", 4194)
     (stopped,) = host.probe().databases.values()
     assert (stopped["version"], stopped["status"]) == ("1.6.0", "installed")
+    host.text("/srv/etc/default.ini", "[couchdb]\ndatabase_dir = /srv/other\n")
+    host.text("/srv/etc/local.ini", "[httpd]\nport = 5999\n")
+    host.sparse("/srv/other/_users.couch", 4194)
     host.process(
         5, erlang, erlang, "-Bd", "--", "-root", "/usr/lib/erlang", "-progname", "erl", "--",
-        "-home", "/var/lib/couchdb", "--", "-noshell", "-couch_ini", "/etc/couchdb/default.ini",
-        "/etc/couchdb/local.ini", "-s", "couch", listens=((LOOPBACK, 5999),),
+        "-home", "/var/lib/couchdb", "--", "-noshell", "-couch_ini", "/srv/etc/default.ini",
+        "/srv/etc/local.ini", "-s", "couch", listens=((LOOPBACK, 5999),),
     )  # fmt: skip
     host.process(6, erlang, erlang, "-Bd", "--", "-root", "/usr/lib/erlang", "-s", "rabbit")
-    (running,) = host.probe().databases.values()
-    assert (running["version"], running["status"], running["port"]) == ("1.6.0", "running", 5999)
-    assert (running["data_dir"], running["data_size_bytes"]) == ("/srv/cdb", 4194)
+    found = host.probe().databases.values()
+    (running,) = [database for database in found if database["status"] == "running"]
+    assert (running["version"], running["port"]) == ("1.6.0", 5999)
+    assert (running["data_dir"], running["data_size_bytes"]) == ("/srv/other", 4194)
 
 
 def test_redis_title_leads_to_its_configuration(host: HostFolder) -> None:
