@@ -26,7 +26,7 @@ sys.path.insert(0, str(ROOT))
 
 from tests.probe.hostfolder import ANY_ADDRESS, PROBE, STARTER, HostFolder  # noqa: E402
 
-RUNS = 5
+RUNS = 9
 
 WALK = """
 import os, sys
@@ -62,18 +62,21 @@ def host_with(processes: int, folder: Path) -> None:
         host.process(pid, "/usr/sbin/nginx")
 
 
-def cost(code: str, argument: str) -> tuple[float, float]:
-    """(CPU seconds, peak MiB) of this code in a process of its own: the median of several runs."""
-    command = [sys.executable, "-I", "-S", "-c", STARTER, "-c", code, *argument.split()]
-    seconds, memory = [], []
+def costs(jobs: dict[str, tuple[str, str]]) -> dict[str, tuple[float, float]]:
+    """(CPU seconds, peak MiB) of each code with its arguments, in a process of its own: the medians
+    of several rounds, for a machine may be slower in one minute than in the next."""
+    seconds: dict[str, list[float]] = {name: [] for name in jobs}
+    memory: dict[str, list[float]] = {name: [] for name in jobs}
     for _ in range(RUNS):
-        ran = subprocess.run(  # noqa: S603
-            command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=True
-        )
-        cpu, mebibytes = ran.stderr.split()
-        seconds.append(float(cpu))
-        memory.append(float(mebibytes))
-    return median(seconds), median(memory)
+        for name, (code, arguments) in jobs.items():
+            command = [sys.executable, "-I", "-S", "-c", STARTER, "-c", code, *arguments.split()]
+            ran = subprocess.run(  # noqa: S603
+                command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=True
+            )
+            cpu, mebibytes = ran.stderr.split()
+            seconds[name].append(float(cpu))
+            memory[name].append(float(mebibytes))
+    return {name: (median(seconds[name]), median(memory[name])) for name in jobs}
 
 
 FACTS = ("setup", "service_facts", "package_facts")
@@ -101,10 +104,10 @@ def ansible_cost(ansible: str) -> tuple[float, float]:
         return median(seconds), after.ru_maxrss / 1024
 
 
-def show(processes: int, costs: dict[str, tuple[float, float]]) -> None:
+def show(processes: int, found: dict[str, tuple[float, float]]) -> None:
     """One line each, and the probe's ratio to each other one."""
-    probe = costs["probe"]
-    for label, (seconds, memory) in costs.items():
+    probe = found["probe"]
+    for label, (seconds, memory) in found.items():
         ratio = "" if label == "probe" else f"   probe: {probe[0] / seconds:.2f} of its CPU"
         print(f"{processes:>9}  {label:16}{seconds:8.3f}{memory:10.1f}{ratio}")  # noqa: T201
 
@@ -114,9 +117,9 @@ def on_folders(counts: list[int]) -> None:
     for processes in counts:
         with tempfile.TemporaryDirectory() as name:
             host_with(processes, Path(name))
-            probe = cost(PROBE.read_text(), f"--root {name}")
-            walk = cost(WALK, f"{name}/proc")
-        show(processes, {"probe": probe, "walk of /proc": walk})
+            probe = (PROBE.read_text(), f"--root {name}")
+            found = costs({"probe": probe, "walk of /proc": (WALK, f"{name}/proc")})
+        show(processes, found)
 
 
 def on_this_host(ansible: str | None) -> None:
@@ -128,11 +131,11 @@ def on_this_host(ansible: str | None) -> None:
             stack.callback(process.wait)
             stack.callback(process.kill)
         processes = sum(name.isdigit() for name in os.listdir("/proc"))  # noqa: PTH208
-        costs = {"probe": cost(PROBE.read_text(), ""), "walk of /proc": cost(WALK, "/proc")}
-        costs["Python start-up"] = cost("", "")
+        jobs = {"probe": (PROBE.read_text(), ""), "walk of /proc": (WALK, "/proc")}
+        found = costs({**jobs, "Python start-up": ("", "")})
         if ansible:
-            costs["Ansible"] = ansible_cost(ansible)
-        show(processes, costs)
+            found["Ansible"] = ansible_cost(ansible)
+        show(processes, found)
         if not ansible:
             print(f"{processes:>9}  Ansible: not installed")  # noqa: T201
 
