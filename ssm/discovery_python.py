@@ -51,6 +51,7 @@ MAX_FILES_OPEN = 50000
 MAX_CMDLINE = 128 * 1024
 MAX_ARGUMENTS = 1000
 MAX_CONFIG_FILES = 200
+MAX_INCLUDES = 50
 MAX_CONFIG_LINES = 20000
 MAX_CONFIG_LINE = 4096
 MAX_NET_TABLE = 4 * MIB
@@ -59,6 +60,7 @@ MAX_PACKAGE_STATUS = 32 * MIB
 MAX_EXECUTABLE = 256 * MIB
 MAX_ALL_EXECUTABLES = 512 * MIB
 MAX_LISTED = 20000
+MAX_NAMES = 10 * MAX_LISTED
 MAX_UNITS = 1000
 MAX_LINKS = 40
 MAX_TEXT = 256
@@ -129,7 +131,7 @@ any
  include :  # a line that includes: kind, target
  groups :  # the sections of its configuration that count
  tls =  # settings that turn TLS on
- role +  # setting or file of the data directory, role
+ role +  # setting, or pattern of a file's name in the data directory, and the role
  kind :  # its role, whatever the configuration says
  traits =  # stateless, works_in_data (even an empty one), tls_off (unless the file says otherwise),
  traits =  # data_by_config (-D may name the configuration), config_told (no usual file untold),
@@ -167,6 +169,7 @@ mysql
  tls ssl_cert
  role master.info replica
  role relay-log.info replica
+ role .*-relay-bin\.(?!0*1$)\d+ replica
  role wsrep_cluster_address cluster member
  tried MariaDB 10.11, 11.8, MySQL 5.6, 5.7, 8.0, 8.4, 9.7
 
@@ -609,6 +612,7 @@ class Folder:
         self.top = Node(fd, "")
         self.remote = remote_mounts(mounts) if mounts else []
         self.listings = {}  # type: Dict[str, Strings]
+        self.room = MAX_NAMES  # a folder has as many paths as one cares to write
 
     def open(self, path: str) -> Node:
         """Follow `path` to its end. Raises OSError; RemoteFile before a remote file system."""
@@ -655,15 +659,19 @@ class Folder:
 
     def names(self, path: str) -> "Strings":
         """The names in a folder, sorted, at most MAX_LISTED; none when it cannot be listed."""
-        if path not in self.listings:
-            found = self.listings[path] = []
-            try:
-                for entry, _ in zip(self.open(path).entries(), range(MAX_LISTED)):
-                    found.append(entry.name)
-            except OSError:
-                pass  # what was listed before the error is still there
-            found.sort()
-        return self.listings[path]
+        if path in self.listings:
+            return self.listings[path]
+        found = []
+        try:
+            for entry, _ in zip(self.open(path).entries(), range(MAX_LISTED)):
+                found.append(entry.name)
+        except OSError:
+            pass  # what was listed before the error is still there
+        found.sort()
+        self.room -= len(found) + 1
+        if self.room > 0:
+            self.listings[path] = found
+        return found
 
     def inside(self, place: str) -> "Strings":
         """The paths in a folder."""
@@ -767,6 +775,7 @@ class Config:
         self.usual = folder.glob(rule.config_places)
         self.values = {}  # type: Dict[str, Found]
         self.seen = []  # type: Strings
+        self.includes = 0
         self.file = ""
         by_config = "data_by_config" in rule.traits
         given = self.path(command.option(rule.data_options))
@@ -847,7 +856,8 @@ class Config:
             match = re.match(include, line.strip()) if include else None
             if not match:
                 yield line, path
-            else:
+            elif self.includes < MAX_INCLUDES:
+                self.includes += 1
                 inner = os.path.join(os.path.dirname(path), match.group(2).strip("'\" \t"))
                 paths = self.folder.glob([inner])
                 if match.group(1).endswith("dir"):
@@ -1463,12 +1473,15 @@ class Database:
         for key in rule.tls[::-1]:
             text, source = config.setting(key)
             self.put("tls", text.lower() not in off if source else None, source)
+        data = self.values.get("data_dir") if rule.role else None
+        files = folder.names(data) if data else []
         for name, _, role in [entry.partition(" ") for entry in rule.role]:
             text, source = config.setting(name)
+            there = [file for file in files if re.match(name + "$", file)]
             if text.lower() not in off:
                 self.put("role", role, source)
-            elif "data_dir" in self.values and folder.find(self.values["data_dir"] + "/" + name):
-                self.put("role", role, "file " + name)
+            elif there:
+                self.put("role", role, "file " + there[-1])
 
 
 class Running:

@@ -621,3 +621,25 @@ def test_a_variable_inside_a_units_argument(host: HostFolder) -> None:
     host.text("/etc/systemd/system/orders.service", unit)
     (database,) = host.probe().report["databases"]
     assert (database["status"], database["data_dir"]) == ("installed", "/srv/orders")
+
+
+def test_a_replica_of_mysql_8(host: HostFolder) -> None:
+    """Its relay logs tell: a replica's first gets a second as soon as it connects. A server that
+    was a replica once keeps a first one, and none behind it."""
+    host.mysqld()
+    for port, names in (
+        (3306, ("binlog.000007", "vm-relay-bin.000001", "vm-relay-bin.index")),
+        (3307, ("vm-relay-bin.index", "vm-relay-bin.000021", "vm-relay-bin.000022")),
+        (3308, ("mysql-relay-bin.000010",)),
+    ):
+        folder = f"/srv/{port}"
+        for name in ("ibdata1", *names):
+            host.text(f"{folder}/{name}", "x")
+        host.process(
+            port, "/usr/sbin/mysqld", "mysqld", f"--datadir={folder}", f"--port={port}",
+            cwd=folder,
+        )  # fmt: skip
+    found = host.probe().databases
+    roles = {name: database.get("role") for name, database in found.items()}
+    assert roles == {"mysql-3306": None, "mysql-3307": "replica", "mysql-3308": "replica"}
+    assert found["mysql-3307"]["evidence"]["role"] == "file vm-relay-bin.000022"

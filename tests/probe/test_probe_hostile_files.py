@@ -110,6 +110,29 @@ def test_a_pattern_over_links_takes_little_memory(host: HostFolder) -> None:
     assert mebibytes < 100
 
 
+def test_one_folder_by_many_names_takes_little_memory(host: HostFolder) -> None:
+    """A full folder, included again and again, each time spelled otherwise."""
+    for number in range(5000):
+        host.text(f"/home/x/e/{number:0200}", "")
+    spelled = ("./" * times + "home/x/e" for times in range(1, 1500))
+    forged(host, "".join(f"!includedir /{name}\n" for name in spelled))
+    ran, _, mebibytes = measured(host, 45)
+    assert_undisturbed(ran)
+    assert mebibytes < 100
+
+
+def test_what_is_listed_is_kept_for_some_folders_only(host: HostFolder) -> None:
+    """However many folders are listed, the names that are held in memory have a limit."""
+    probe = module("discovery_python")
+    for number in range(30):
+        host.text(f"/srv/d/{number}", "")
+    folder = probe.Folder(os.open(host.path, os.O_RDONLY | os.O_DIRECTORY))
+    folder.room = 100
+    paths = ["/srv/" + "./" * times + "d" for times in range(9)]
+    assert [len(folder.names(path)) for path in paths] == [30] * 9
+    assert sum(map(len, folder.listings.values())) == 90
+
+
 def test_files_of_a_gigabyte_are_read_in_part(host: HostFolder) -> None:
     """Configuration, version file, package database and runtime file of 1 GB and more."""
     forged(host, "")
