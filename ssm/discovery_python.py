@@ -1403,6 +1403,7 @@ class Database:
     another in the same container image: it outlives pid and container."""
 
     place = ""
+    data = None  # type: Optional[Tuple[Node, Strings]]  # its directory, and what not to touch
 
     def __init__(self, rule: Rule, version: Version, status: str, why: str, binary: str) -> None:
         self.rule = rule
@@ -1429,8 +1430,8 @@ class Database:
     def put_data(
         self, host: Host, config: Config, data: "Found", server: "Optional[Running]" = None
     ) -> None:
-        """Set the data directory and its size, which is unknown unless it was measured. It is
-        opened once: what is measured is the one that the running server may use."""
+        """Set the data directory. It is opened here: what is measured later is the one that the
+        running server may use."""
         path, evidence = data
         folder, node, why = config.folder, None, ""
         try:
@@ -1447,20 +1448,24 @@ class Database:
         self.put("data_dir", path, evidence)
         if node:
             host.in_use.add(node.identity)
-            try:
-                top = node.reopened()
-                if host.live and node.is_folder:
-                    disk = os.fstatvfs(top.fd)
-                    self.put("disk_free_mb", disk.f_bavail * disk.f_frsize // MIB)
-                end = min(time.monotonic() + MAX_SIZE_SECONDS, host.deadline)
-                size, lacks = measured(top, folder.remote, end)
-                self.put_size(size, not lacks, "sum of file sizes")
-                for lack in lacks:
-                    host.warn("%s: %s" % (path, lack))
-            except OSError as error:
-                why = "unreadable: %s" % error.strerror
-        if why:
+            self.data = (node, folder.remote)
+        else:
             host.warn("%s: %s" % (path, why))
+
+    def measure(self, host: Host, node: Node, remote: "Strings", seconds: float) -> None:
+        """Set the size of its data, which is unknown unless it was measured, and the space left."""
+        try:
+            top = node.reopened()
+            if host.live and node.is_folder:
+                disk = os.fstatvfs(top.fd)
+                self.put("disk_free_mb", disk.f_bavail * disk.f_frsize // MIB)
+            size, lacks = measured(top, remote, time.monotonic() + seconds)
+            if size or not lacks:
+                self.put_size(size, not lacks, "sum of file sizes")
+        except OSError as error:
+            lacks = ["unreadable: %s" % error.strerror]
+        for lack in lacks:
+            host.warn("%s: %s" % (self.values["data_dir"], lack))
 
     def put_settings(self, config: Config) -> None:
         """Set what the configuration says of encryption and replication."""
@@ -2007,7 +2012,9 @@ _FIELDS = (
 
 def look(host: Host) -> None:
     """Fill `host` with what is there: running servers first, then what is installed."""
-    for process in candidates(host):
+    processes = candidates(host)[::-1]
+    while processes:
+        process = processes.pop()
         if host.late() or process.rule is None:
             return
         try:
@@ -2026,6 +2033,15 @@ def look(host: Host) -> None:
         own = [server for server in servers if server.rule is rule]
         if own and not host.late():
             look_at_installed(host, rule, own)
+
+
+def measure(host: Host) -> None:
+    """Measure what was found. It may take all the time that is left, so it comes last, and each
+    directory gets its share: what one does not need, the others have."""
+    waiting = [(database, database.data) for database in host.databases if database.data]
+    for place, (database, data) in enumerate(waiting):
+        share = (host.deadline - time.monotonic()) / (len(waiting) - place)
+        database.measure(host, data[0], data[1], min(MAX_SIZE_SECONDS, share))
 
 
 def host_facts(host: Host) -> "Dict[str, Any]":
@@ -2211,6 +2227,7 @@ def main(args: "Strings") -> int:
     signal.setitimer(signal.ITIMER_REAL, seconds + 1, 1)  # again, should the first be lost
     try:
         look(host)
+        measure(host)
     except OutOfTime:
         host.complete = False
         host.warn(LATE)

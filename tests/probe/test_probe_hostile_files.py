@@ -292,7 +292,9 @@ def test_no_link_is_read_behind_another(
     real = os.readlink
     monkeypatch.setattr(os, "readlink", readlink)
     probe = module("discovery_python")
-    probe.look(probe.Host(str(host.path), 30))
+    scan = probe.Host(str(host.path), 30)
+    probe.look(scan)
+    probe.measure(scan)
     assert "9/exe" in read
     assert not {"10/exe", "ns/mnt"} & set(read)
 

@@ -142,3 +142,38 @@ def test_python_leaves_no_compiled_modules(host: HostFolder, tmp_path: Path) -> 
         [*command, str(PROBE), "--root", str(host.path)], check=True, capture_output=True
     )
     assert list(tmp_path.rglob("*.pyc")) == []
+
+
+def test_sizes_come_last_and_share_the_time(
+    host: HostFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Data directories too large for the time cost their own size only: every database was found
+    before, running or not, and no directory takes the share of another."""
+    postgres = "/usr/lib/postgresql/15/bin/postgres"
+    host.binary(postgres, "postgres (PostgreSQL) 15.4")
+    for name in ("one", "two"):
+        host.sparse(f"/srv/{name}/PG_VERSION", 1)
+    host.process(5, postgres, "postgres", "-D", "/srv/one", cwd="/srv/one")
+    unit = f"[Service]\nExecStart={postgres} -D /srv/two -p 5433\n"
+    host.text("/etc/systemd/system/two.service", unit)
+    probe = module("discovery_python")
+    scan = probe.Host(str(host.path), 40)
+    shares = []
+
+    def without_end(_top: object, _remote: object, end: float) -> tuple[int, list[str]]:
+        shares.append(round((end - time.monotonic()) / scan_seconds, 1))
+        monkeypatch.setattr(probe.time, "monotonic", lambda: end)  # all of it is used up
+        return (1, ["measuring was cut short"]) if len(shares) < 3 else (0, ["not at all"])
+
+    scan_seconds = scan.deadline - time.monotonic()
+    monkeypatch.setattr(probe, "measured", without_end)
+    probe.look(scan)
+    found = {d.values["data_dir"]: d.values["status"] for d in scan.databases}
+    assert found == {
+        "/var/lib/mysql": "running", "/srv/one": "running", "/srv/two": "installed"
+    }  # fmt: skip
+    probe.measure(scan)
+    assert shares == [0.3, 0.3, 0.3]
+    assert scan.complete
+    sizes = [d.values.get("data_size_bytes") for d in scan.databases]
+    assert sizes == [1, 1, None]
