@@ -1403,7 +1403,7 @@ class Database:
     another in the same container image: it outlives pid and container."""
 
     place = ""
-    data = None  # type: Optional[Tuple[Node, Strings]]  # its directory, and what not to touch
+    data = None  # type: Optional[Tuple[Folder, Tuple[int, int]]]  # what its directory lies in, is
 
     def __init__(self, rule: Rule, version: Version, status: str, why: str, binary: str) -> None:
         self.rule = rule
@@ -1430,8 +1430,8 @@ class Database:
     def put_data(
         self, host: Host, config: Config, data: "Found", server: "Optional[Running]" = None
     ) -> None:
-        """Set the data directory. It is opened here: what is measured later is the one that the
-        running server may use."""
+        """Set the data directory. What is measured later is the very one that is looked at here,
+        and that the running server may use."""
         path, evidence = data
         folder, node, why = config.folder, None, ""
         try:
@@ -1448,24 +1448,29 @@ class Database:
         self.put("data_dir", path, evidence)
         if node:
             host.in_use.add(node.identity)
-            self.data = (node, folder.remote)
+            self.data = (folder, node.identity)  # to keep all of them open would be too many
         else:
             host.warn("%s: %s" % (path, why))
 
-    def measure(self, host: Host, node: Node, remote: "Strings", seconds: float) -> None:
+    def measure(self, host: Host, seconds: float) -> None:
         """Set the size of its data, which is unknown unless it was measured, and the space left."""
+        if not self.data:
+            return
+        (folder, identity), path = self.data, self.values["data_dir"]
         try:
-            top = node.reopened()
-            if host.live and node.is_folder:
+            top = folder.open(path).reopened()
+            if top.identity != identity:
+                raise OSError(errno.ESTALE, "another took its place", path)
+            if host.live and top.is_folder:
                 disk = os.fstatvfs(top.fd)
                 self.put("disk_free_mb", disk.f_bavail * disk.f_frsize // MIB)
-            size, lacks = measured(top, remote, time.monotonic() + seconds)
+            size, lacks = measured(top, folder.remote, time.monotonic() + seconds)
             if size or not lacks:
                 self.put_size(size, not lacks, "sum of file sizes")
         except OSError as error:
             lacks = ["unreadable: %s" % error.strerror]
         for lack in lacks:
-            host.warn("%s: %s" % (self.values["data_dir"], lack))
+            host.warn("%s: %s" % (path, lack))
 
     def put_settings(self, config: Config) -> None:
         """Set what the configuration says of encryption and replication."""
@@ -2038,10 +2043,10 @@ def look(host: Host) -> None:
 def measure(host: Host) -> None:
     """Measure what was found. It may take all the time that is left, so it comes last, and each
     directory gets its share: what one does not need, the others have."""
-    waiting = [(database, database.data) for database in host.databases if database.data]
-    for place, (database, data) in enumerate(waiting):
+    waiting = [database for database in host.databases if database.data]
+    for place, database in enumerate(waiting):
         share = (host.deadline - time.monotonic()) / (len(waiting) - place)
-        database.measure(host, data[0], data[1], min(MAX_SIZE_SECONDS, share))
+        database.measure(host, min(MAX_SIZE_SECONDS, share))
 
 
 def host_facts(host: Host) -> "Dict[str, Any]":

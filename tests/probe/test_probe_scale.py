@@ -177,3 +177,23 @@ def test_sizes_come_last_and_share_the_time(
     assert scan.complete
     sizes = [d.values.get("data_size_bytes") for d in scan.databases]
     assert sizes == [1, 1, None]
+
+
+def test_a_data_directory_is_measured_or_another_not(host: HostFolder) -> None:
+    """What takes the place of a data directory before it is measured is not its data. Hundreds of
+    directories are not all kept open until then."""
+    host.redis("/usr/bin/redis-server", "7.0.1")
+    for number in range(700):
+        host.sparse(f"/var/lib/redis/{number}/dump.rdb", 5)
+    probe = module("discovery_python")
+    scan = probe.Host(str(host.path), 40)
+    before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208
+    probe.look(scan)
+    assert len(scan.databases) == 701
+    assert len(os.listdir("/proc/self/fd")) < before + 20  # noqa: PTH208
+    host.real("/var/lib/redis/7").rename(host.real("/var/lib/redis/old"))
+    host.sparse("/var/lib/redis/7/dump.rdb", 99)
+    probe.measure(scan)
+    sizes = {d.values["data_dir"]: d.values.get("data_size_bytes") for d in scan.databases}
+    assert (sizes["/var/lib/redis/6"], sizes["/var/lib/redis/7"]) == (5, None)
+    assert "/var/lib/redis/7: unreadable: another took its place" in scan.warnings
