@@ -171,6 +171,7 @@ mysql
  role relay-log.info replica
  role .*-relay-bin\.(?!0*1$)\d+ replica
  role wsrep_cluster_address cluster member
+ role group_replication_group_name cluster member
  tried MariaDB 10.11, 11.8, MySQL 5.6, 5.7, 8.0, 8.4, 9.7
 
 postgresql
@@ -1066,7 +1067,9 @@ def candidates(host: "Host") -> "List[Process]":
     if hidden:
         hint = ": run as root" if os.geteuid() else ""
         host.warn("%d process(es) hide what they run from this user%s" % (hidden, hint))
-    return sorted(found.values(), key=lambda one: (not is_usual(one.exe), one.pid))
+    # Services first: what people start may be made to hold up the scan.
+    order = [(not is_usual(one.exe), (one.user or 0) > 999, pid) for pid, one in found.items()]
+    return [found[pid] for _, _, pid in sorted(order)]
 
 
 def drop_workers(found: "Dict[int, Process]") -> None:

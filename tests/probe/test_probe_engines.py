@@ -643,3 +643,20 @@ def test_a_replica_of_mysql_8(host: HostFolder) -> None:
     roles = {name: database.get("role") for name, database in found.items()}
     assert roles == {"mysql-3306": None, "mysql-3307": "replica", "mysql-3308": "replica"}
     assert found["mysql-3307"]["evidence"]["role"] == "file vm-relay-bin.000022"
+
+
+@pytest.mark.parametrize(
+    ("line", "role"),
+    [
+        ("loose-group_replication_group_name=5f1a", "cluster member"),
+        ("wsrep_cluster_address=gcomm://10.0.0.1", "cluster member"),
+        ("wsrep_cluster_address=", None),
+        ("group_replication=FORCE_PLUS_PERMANENT", None),
+    ],
+)
+def test_a_member_of_a_cluster(host: HostFolder, line: str, role: str | None) -> None:
+    """Galera and MySQL's group replication are told by their settings."""
+    host.mysqld()
+    host.text("/etc/my.cnf", f"[mysqld]\n{line}\n")
+    host.process(5, "/usr/sbin/mysqld")
+    assert host.probe().databases["mysql-3306"].get("role") == role

@@ -197,3 +197,14 @@ def test_a_data_directory_is_measured_or_another_not(host: HostFolder) -> None:
     sizes = {d.values["data_dir"]: d.values.get("data_size_bytes") for d in scan.databases}
     assert (sizes["/var/lib/redis/6"], sizes["/var/lib/redis/7"]) == (5, None)
     assert "/var/lib/redis/7: unreadable: another took its place" in scan.warnings
+
+
+def test_services_are_looked_at_before_what_people_start(host: HostFolder) -> None:
+    """A real server with a configuration that holds up the scan, started by a user, comes after
+    those of the system, whatever the pids."""
+    for pid, user in ((5, 1000), (7, 112), (8, 65534), (9, 0)):
+        host.process(pid, "/usr/sbin/mysqld", "mysqld", cwd=f"/srv/{pid}")
+        host.text(f"/proc/{pid}/status", f"Name:\tmysqld\nPPid:\t1\nUid:\t0\t{user}\t0\t0\n")
+    probe = module("discovery_python")
+    found = probe.candidates(probe.Host(str(host.path), 40))
+    assert [process.pid for process in found] == [7, 9, 99, 5, 8]
