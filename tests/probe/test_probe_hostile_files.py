@@ -121,6 +121,20 @@ def test_one_folder_by_many_names_takes_little_memory(host: HostFolder) -> None:
     assert mebibytes < 100
 
 
+def test_includes_have_a_limit(host: HostFolder) -> None:
+    """Fifty of them are followed, wherever they stand; the settings behind them count."""
+    for number in range(60):
+        host.text(f"/home/x/c/{number}.cnf", f"[mysqld]\nport={4000 + number}\n")
+    includes = "".join(f"!include /home/x/c/{number}.cnf\n" for number in range(60))
+    forged(host, includes + "[mysqld]\ndatadir=/home/x/data\n")
+    probe = module("discovery_python")
+    scan = probe.Host(str(host.path), 40)
+    command = probe.Command(["--defaults-file=/home/x/my.cnf"], "command line")
+    config = probe.Config(scan.folder, scan.by_name["mysqld"][0], command)
+    assert config.port == (4049, "config /home/x/c/49.cnf")
+    assert config.data == [("/home/x/data", "config /home/x/my.cnf")]
+
+
 def test_what_is_listed_is_kept_for_some_folders_only(host: HostFolder) -> None:
     """However many folders are listed, the names that are held in memory have a limit."""
     probe = module("discovery_python")
