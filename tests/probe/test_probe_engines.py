@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -507,6 +508,19 @@ def test_podmans_sqlite_file(host: HostFolder) -> None:
     }  # fmt: skip
     assert [path.name for path in file.parent.iterdir()] == ["db.sql"]
     assert file.read_bytes() == before
+
+
+def test_a_python_without_sqlite(host: HostFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some are built so: what only Podman's file tells is unknown there."""
+    file = host.real("/var/lib/containers/storage/db.sql")
+    with closing(sqlite3.connect(file)) as base, base:
+        base.execute("CREATE TABLE ContainerConfig (ID TEXT PRIMARY KEY, JSON TEXT)")
+        base.execute("INSERT INTO ContainerConfig VALUES (?, '{}')", (CONTAINER,))
+    probe = module("discovery_python")
+    scan = probe.Host(str(host.path), 40)
+    assert probe.podman_row(scan, CONTAINER) == "{}"
+    monkeypatch.setitem(sys.modules, "sqlite3", None)
+    assert probe.podman_row(scan, CONTAINER) == ""
 
 
 def test_a_podman_file_without_end(host: HostFolder) -> None:
