@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 import sys
 from contextlib import closing
@@ -510,8 +511,9 @@ def test_podmans_sqlite_file(host: HostFolder) -> None:
     assert file.read_bytes() == before
 
 
-def test_a_python_without_sqlite(host: HostFolder, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Some are built so: what only Podman's file tells is unknown there."""
+def test_when_podmans_file_is_not_read(host: HostFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a live host where others than root could put another in its place, for SQLite follows the
+    path anew; and by a Python that was built without SQLite."""
     file = host.real("/var/lib/containers/storage/db.sql")
     with closing(sqlite3.connect(file)) as base, base:
         base.execute("CREATE TABLE ContainerConfig (ID TEXT PRIMARY KEY, JSON TEXT)")
@@ -519,6 +521,12 @@ def test_a_python_without_sqlite(host: HostFolder, monkeypatch: pytest.MonkeyPat
     probe = module("discovery_python")
     scan = probe.Host(str(host.path), 40)
     assert probe.podman_row(scan, CONTAINER) == "{}"
+    scan.live = True
+    file.parent.chmod(0o777)
+    assert probe.podman_row(scan, CONTAINER) == ""
+    file.parent.chmod(0o755)
+    assert probe.podman_row(scan, CONTAINER) == ("{}" if os.geteuid() == 0 else "")
+    scan.live = False
     monkeypatch.setitem(sys.modules, "sqlite3", None)
     assert probe.podman_row(scan, CONTAINER) == ""
 
