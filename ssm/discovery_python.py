@@ -1452,6 +1452,11 @@ class Database:
         if node:
             host.in_use.add(node.identity)
             self.data = (folder, node.identity)  # to keep all of them open would be too many
+            if folder is not host.folder:
+                # Of a container neither names nor mounts are kept: any user can make large ones.
+                share = (host.deadline - time.monotonic()) / 2
+                self.measure(host, min(MAX_SIZE_SECONDS, share))
+                self.data = None
         else:
             host.warn("%s: %s" % (path, why))
 

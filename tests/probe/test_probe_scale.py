@@ -208,3 +208,25 @@ def test_services_are_looked_at_before_what_people_start(host: HostFolder) -> No
     probe = module("discovery_python")
     found = probe.candidates(probe.Host(str(host.path), 40))
     assert [process.pid for process in found] == [7, 9, 99, 5, 8]
+
+
+def test_nothing_of_a_container_is_kept(host: HostFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its data is measured when it is found, in half of the time at most: the names and mounts of a
+    root that any user can make are not held in memory until the end."""
+    root = "/proc/9/root"
+    host.mysqld(f"{root}/usr/sbin/mysqld", "8.4.1")
+    host.sparse(f"{root}/var/lib/mysql/ibdata1", 3)
+    host.process(9, "/usr/sbin/mysqld", "mysqld", "--port=3307")
+    probe = module("discovery_python")
+    scan = probe.Host(str(host.path), 20)
+    shares = []
+
+    def measured(_top: object, _remote: object, end: float) -> tuple[int, list[str]]:
+        shares.append(round((end - time.monotonic()) / 20, 1))
+        return 3, []
+
+    monkeypatch.setattr(probe, "measured", measured)
+    probe.look(scan)
+    assert shares == [0.5]
+    kept = {d.values["version"]: d.data and d.data[0] for d in scan.databases}
+    assert kept == {"8.0.35": scan.folder, "8.4.1": None}
