@@ -19,11 +19,11 @@ from threading import Event as Flag
 if __package__ in (None, ""):  # run as a file: this folder must not shadow the product's package
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from benchmarks.simulated_aws import REGION, Limits, SimulatedAws, VirtualClock, VirtualSchedule
-from discovery.events import BatchSent, Event, HostDone, RunFinished
 from discovery.model import EVERYTHING, RunRecord
-from discovery.runner import DiscoveryRun
+from discovery.run.events import BatchSent, Event, HostDone, RunFinished
+from discovery.run.runner import DiscoveryRun
 from discovery.settings import Settings, load_settings
+from simulation.aws import REGION, Limits, SimulatedAws, VirtualClock, VirtualScheduler
 
 MOST_CALLS_PER_HOST = 0.10
 LEAST_SPEEDUP = 20.0
@@ -69,7 +69,7 @@ def run_once(aws: SimulatedAws, watcher: object = None) -> RunRecord:
         clock=aws.clock,
     )
     flag = Flag()
-    schedule = VirtualSchedule(aws.clock, aws.settings.scope_workers, flag)
+    schedule = VirtualScheduler(aws.clock, aws.settings.scope_workers, flag)
     return run.execute(watcher, flag, schedule=schedule)  # type: ignore[arg-type]
 
 

@@ -16,10 +16,10 @@ from pathlib import Path
 if __package__ in (None, ""):  # run as a file: this folder must not shadow the product's package
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from benchmarks.simulated_aws import REGION, REPORT
+from discovery.inventory.reconcile import HostChanges, HostOutcome, reconcile_host
+from discovery.inventory.report import parse_report
 from discovery.model import Coverage, Host, HostReport
-from discovery.reconcile import HostChanges, HostOutcome, reconcile_host
-from discovery.report import parse_report
+from simulation.aws import REGION, REPORT
 
 RECORDS = 100_000
 MOST_RATIO = 1.5

@@ -23,15 +23,15 @@ from typing import Any
 if __package__ in (None, ""):  # run as a file: this folder must not shadow the product's package
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from discovery import commands, entries
 from discovery.aws import hosts, run_command
+from discovery.aws.host_writer import HostWriter
 from discovery.aws.inventory import Inventory
 from discovery.aws.runs import RunStore
 from discovery.aws.session import Aws
-from discovery.aws.store import HostWriter
 from discovery.cli.local_aws import clean_environment
 from discovery.model import EVERYTHING, RunRecord
-from discovery.runner import run_discovery
+from discovery.run import commands, writes
+from discovery.run.runner import run_discovery
 from discovery.settings import ROOT, load_settings
 
 # part -> where its functions are looked up when the runner calls them
@@ -45,7 +45,7 @@ PARTS: Mapping[str, tuple[tuple[Any, str], ...]] = {
         (Aws, "spoke"),
     ),
     "parse": ((commands, "parse_report"),),
-    "reconcile": ((entries, "reconcile_host"),),
+    "reconcile": ((writes, "reconcile_host"),),
     "store: hosts": ((HostWriter, "write"),),
     "store: known records": ((Inventory, "account_records"), (RunStore, "scope_hosts")),
     "store: bookkeeping": (

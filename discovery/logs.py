@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any
 
-from discovery.text import printable
+from discovery.sanitize import printable
 
 PLACES = ("run_id", "account_id", "region", "instance_id")
 """The fields that `about` takes: named as in the records."""
@@ -54,7 +54,7 @@ class Placed(logging.Filter):
 
 
 class TextFormatter(logging.Formatter):
-    """`WARNING discovery.results: what happened [run_id=… account_id=…]`, then any traceback."""
+    """`WARNING discovery.run.results: what happened [run_id=…]`, then any traceback."""
 
     def format(self, record: logging.LogRecord) -> str:
         """The record as lines that cannot drive the reader's terminal."""

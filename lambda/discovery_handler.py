@@ -17,7 +17,7 @@ done at all (a wrong setting, the tables not reachable) the function fails, so t
 error metric, alarms and retries see it.
 
 The state machine `deploy/discovery.asl.json`, for what outgrows one function, sends events with a
-`step`: `plan`, `scope` and `finish` (`discovery/orchestrated.py`).
+`step`: `plan`, `scope` and `finish` (`discovery/run/distributed.py`).
 """
 
 from __future__ import annotations
@@ -33,16 +33,16 @@ from aws_lambda_powertools.utilities.parser import ValidationError, parse
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-from discovery import orchestrated
-from discovery.api import error_body
 from discovery.errors import RequestError, RunInProgressError
-from discovery.events import Event, RunFinished
 from discovery.logs import write_through
-from discovery.metrics import NAMESPACE, Metric, api_metrics, run_metrics
 from discovery.model import RunPart, RunRecord, RunRequest
-from discovery.runner import run_discovery
+from discovery.run import distributed
+from discovery.run.events import Event, RunFinished
+from discovery.run.metrics import NAMESPACE, Metric, api_metrics, run_metrics
+from discovery.run.runner import run_discovery
+from discovery.sanitize import shown
 from discovery.settings import load_settings
-from discovery.text import shown
+from discovery.web.api import error_body
 
 STOP_SECONDS = 20
 """This long before Lambda would kill the function, the run ends itself: it frees its lease and
@@ -168,7 +168,7 @@ def _write_metrics(run: RunRecord, metrics: Iterable[Metric], **dimensions: str)
 
 def _plan(event: Any) -> dict[str, Any]:
     wanted = parse(event, model=PlanEvent)
-    run, key = orchestrated.plan(load_settings(), _request(wanted.request), wanted.execution)
+    run, key = distributed.plan(load_settings(), _request(wanted.request), wanted.execution)
     logger.info("discovery planned", run_id=run.run_id, scopes=run.scopes_total)
     return {"statusCode": 200, "run_id": run.run_id, "parts": key}
 
@@ -176,7 +176,7 @@ def _plan(event: Any) -> dict[str, Any]:
 def _scan_part(event: Any, deadline: datetime) -> dict[str, Any]:
     part = parse(event, model=ScopeEvent).part
     left: dict[str, Any] = _PART.dump_python(
-        orchestrated.scan_part(load_settings(), part, deadline), mode="json"
+        distributed.scan_part(load_settings(), part, deadline), mode="json"
     )
     return left
 
@@ -186,7 +186,7 @@ def _finish(event: Any) -> dict[str, Any]:
     caught = ended.state.error
     error = f"{caught.name}: {caught.cause}"[:500] if caught else None
     run_id = ended.state.plan.run_id
-    record = orchestrated.finish(load_settings(), ended.execution, run_id, error)
+    record = distributed.finish(load_settings(), ended.execution, run_id, error)
     if record is None:
         return _refused(404, "no_run", f"{ended.execution} has begun no run")
     emit_metrics(RunFinished(record))

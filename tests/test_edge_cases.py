@@ -13,12 +13,10 @@ from typing import Any
 
 import pytest
 
-from discovery import api
 from discovery.aws.inventory import Inventory
 from discovery.aws.runs import RunStore
 from discovery.aws.session import Aws
 from discovery.errors import FailureKind
-from discovery.events import Event, HostDone, ScopeFinished
 from discovery.model import (
     Coverage,
     DatabaseRecord,
@@ -28,11 +26,13 @@ from discovery.model import (
     RunStatus,
     ScopeStatus,
 )
-from discovery.runner import run_discovery
+from discovery.run.events import Event, HostDone, ScopeFinished
+from discovery.run.runner import run_discovery
 from discovery.sandbox import Sandbox
 from discovery.sandbox.estate import Account, EstateHost
-from tests.hosts import revive_hosts
-from tests.tables import empty_tables
+from discovery.web import api
+from tests.support.empty_tables import empty_tables
+from tests.support.hosts import revive_hosts
 
 
 @dataclass(frozen=True)

@@ -11,13 +11,13 @@ import pytest
 from discovery import artefacts
 from discovery.aws.inventory import Inventory
 from discovery.aws.session import Aws
-from discovery.doctor import examine
+from discovery.cli.doctor import examine
 from discovery.errors import ConfigurationError
 from discovery.model import RunStatus
 from discovery.partitions import partition_of
-from discovery.runner import run_discovery
+from discovery.run.runner import run_discovery
 from discovery.settings import ROOT, Settings, load_settings
-from tests.sandbox_process import sandbox_process
+from tests.support.sandbox_process import sandbox_process
 
 PARTITIONS = [
     ("eu-west-1", "aws", "amazonaws.com"),

@@ -15,8 +15,8 @@ from functools import partial
 from threading import Lock
 from typing import Any
 
-from discovery.aws.calls import is_throttle
-from discovery.schedule import Clock
+from discovery.aws.errors import is_throttle
+from discovery.clock import Clock
 
 FIRST_RATE = 10.0
 HIGHEST_RATE = 20.0

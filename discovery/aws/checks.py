@@ -10,7 +10,7 @@ import hashlib
 from botocore.exceptions import ClientError
 
 from discovery import artefacts
-from discovery.aws.calls import aws_errors
+from discovery.aws.errors import aws_errors
 from discovery.aws.run_command import find_document
 from discovery.aws.session import Aws
 from discovery.errors import ConfigurationError, DiscoveryError

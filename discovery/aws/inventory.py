@@ -8,9 +8,8 @@ from typing import Any
 from botocore.exceptions import ClientError
 from pydantic import TypeAdapter
 
-from discovery.aws.calls import aws_errors
-from discovery.aws.expiry import is_expired
-from discovery.aws.records import UNLESS_NEWER, from_item, to_item
+from discovery.aws.errors import aws_errors
+from discovery.aws.items import UNLESS_NEWER, from_item, is_expired, to_item
 from discovery.aws.session import Aws
 from discovery.model import DatabaseRecord
 

@@ -25,9 +25,8 @@ from typing import Any, TypeVar
 from botocore.exceptions import ClientError
 from pydantic import TypeAdapter
 
-from discovery.aws.calls import aws_errors
-from discovery.aws.expiry import expires_with_run, is_expired
-from discovery.aws.records import UNLESS_NEWER, from_item, to_item
+from discovery.aws.errors import aws_errors
+from discovery.aws.items import UNLESS_NEWER, expires_with_run, from_item, is_expired, to_item
 from discovery.aws.session import Aws
 from discovery.errors import LeaseLostError, NotFoundError
 from discovery.model import (

@@ -12,12 +12,12 @@ from decimal import Decimal
 from botocore.exceptions import ClientError
 from pydantic import TypeAdapter
 
-from discovery.aws.calls import aws_errors
+from discovery.aws.errors import aws_errors
 from discovery.aws.runs import run_key
 from discovery.aws.session import Aws
 from discovery.errors import ConfigurationError, LeaseLostError
 from discovery.model import RunPart, RunRecord, RunStatus
-from discovery.progress import COSTS, COUNTS, KINDS
+from discovery.run.progress import COSTS, COUNTS, KINDS
 
 _PARTS = TypeAdapter(tuple[RunPart, ...])
 

@@ -14,7 +14,7 @@ import click
 
 from discovery.errors import ConfigurationError, DiscoveryError, RequestError
 from discovery.logs import JsonFormatter, Placed, TextFormatter
-from discovery.text import printable
+from discovery.sanitize import printable
 
 _log = logging.getLogger(__name__)
 

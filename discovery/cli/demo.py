@@ -42,7 +42,7 @@ def demo(port: int | None, browser: bool) -> None:
     began = time.monotonic()
     _say("starting a local AWS")
     with LocalAws() as local_aws:
-        from discovery.server import serve  # takes seconds, in which the sandbox starts
+        from discovery.view.server import serve  # takes seconds, in which the sandbox starts
 
         enter(local_aws.environment())
         first = _FirstDiscovery()
@@ -95,7 +95,7 @@ class _FirstDiscovery:
         self._thread.start()
 
     def _discover(self) -> None:
-        from discovery.runner import run_discovery
+        from discovery.run.runner import run_discovery
 
         _say("discovering databases")
         try:

@@ -40,7 +40,7 @@ def probe(root: Path, as_json: bool) -> None:
       sudo python -m discovery probe
       python -m discovery probe --json
     """
-    from discovery.report import parse_report
+    from discovery.inventory.report import parse_report
 
     finished = subprocess.run(  # noqa: S603  this product's own probe
         [sys.executable, "-I", str(ROOT / PROBE), "--root", str(root)],

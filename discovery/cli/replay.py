@@ -5,8 +5,8 @@ from __future__ import annotations
 import click
 
 from discovery.cli.boundary import EXIT_FAILED
+from discovery.sanitize import printable
 from discovery.settings import load_settings
-from discovery.text import printable
 
 
 @click.command()
@@ -25,8 +25,8 @@ def replay(ctx: click.Context) -> None:
       python -m discovery replay
     """
     from discovery.aws.session import Aws
-    from discovery.entries import EntryWriter
-    from discovery.spool import Spool
+    from discovery.run.spool import Spool
+    from discovery.run.writes import EntryWriter
 
     aws = Aws(load_settings())
     done = Spool(aws).replay(EntryWriter(aws))

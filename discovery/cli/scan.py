@@ -17,8 +17,9 @@ import click
 from discovery.cli.boundary import EXIT_FAILED, EXIT_INTERRUPTED, tell
 from discovery.cli.progress import Progress
 from discovery.model import RunRecord, RunRequest, RunStatus
+from discovery.sanitize import printable
 from discovery.settings import load_settings
-from discovery.text import printable, skipped_words
+from discovery.view.labels import skipped_accounts
 
 _NAMED_HOSTS = 5
 _MESSAGE_CHARACTERS = 300
@@ -67,7 +68,7 @@ def scan(
       python -m discovery scan --deadline 10
       python -m discovery scan --resume 20260204T101500.000Z-a1b2c3
     """
-    from discovery.runner import run_discovery
+    from discovery.run.runner import run_discovery
 
     settings = load_settings()
     request = RunRequest(accounts, regions, instances)
@@ -148,7 +149,7 @@ def _summary(run: RunRecord, progress: Progress) -> str:
         "DynamoDB": f"{run.read_units or 0:,.1f} read and {run.write_units or 0:,.1f} write units",
     }
     if run.accounts_skipped:
-        rows["skipped"] = f"accounts: {skipped_words(run.accounts_skipped)}"
+        rows["skipped"] = f"accounts: {skipped_accounts(run.accounts_skipped)}"
     first = run.first_scanned_seconds
     lines = [
         f"run {run.run_id} {run.status.value} in {run.seconds or 0:.1f} s"
