@@ -14,16 +14,14 @@ import time
 import tracemalloc
 from dataclasses import dataclass, fields
 from pathlib import Path
-from threading import Event as Flag
 
 if __package__ in (None, ""):  # run as a file: this folder must not shadow the product's package
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from discovery.model import EVERYTHING, RunRecord
-from discovery.run.events import BatchSent, Event, HostDone, RunFinished
-from discovery.run.runner import DiscoveryRun
-from discovery.settings import Settings, load_settings
-from simulation.aws import REGION, Limits, SimulatedAws, VirtualClock, VirtualScheduler
+from discovery.run import BatchSent, Event, HostDone, RunFinished
+from simulation.aws import REGION, Limits, SimulatedAws
+from simulation.clock import VirtualClock
+from simulation.runs import run_once, settings_for
 
 MOST_CALLS_PER_HOST = 0.10
 LEAST_SPEEDUP = 20.0
@@ -43,34 +41,6 @@ class Cost:
     calls: int
     all_ssm: int
     cpu: float = 0.0
-
-
-def settings_for(accounts: int, workers: int) -> Settings:
-    """Settings of an organisation of so many accounts of one region."""
-    ids = ",".join(f"{number:012d}" for number in range(1, accounts + 1))
-    environment = {
-        "SPOKE_ACCOUNTS": ids,
-        "AWS_REGION": REGION,
-        "DISCOVERY_SCRIPT_BUCKET": "scripts",
-        "MANAGEMENT_ACCOUNT_ID": "999999999999",
-        "DISCOVERY_SCOPE_WORKERS": str(workers),
-        "DISCOVERY_HISTORY_DAYS": "36500",  # the simulated clock stands in the past
-    }
-    return load_settings(environment)
-
-
-def run_once(aws: SimulatedAws, watcher: object = None) -> RunRecord:
-    """One run of the real runner."""
-    run = DiscoveryRun.begin(
-        aws.settings,
-        EVERYTHING,
-        trigger="benchmark",
-        aws=aws,  # type: ignore[arg-type]  # the seam
-        clock=aws.clock,
-    )
-    flag = Flag()
-    schedule = VirtualScheduler(aws.clock, aws.settings.scope_workers, flag)
-    return run.execute(watcher, flag, schedule=schedule)  # type: ignore[arg-type]
 
 
 def measure(hosts: int, workers: int, limits: Limits, *, runs: int) -> list[Cost]:

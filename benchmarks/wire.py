@@ -30,8 +30,7 @@ from discovery.aws.runs import RunStore
 from discovery.aws.session import Aws
 from discovery.cli.local_aws import clean_environment
 from discovery.model import EVERYTHING, RunRecord
-from discovery.run import commands, writes
-from discovery.run.runner import run_discovery
+from discovery.run import commands, start_run, writes
 from discovery.settings import ROOT, load_settings
 
 # part -> where its functions are looked up when the runner calls them
@@ -120,7 +119,7 @@ def run_once(environment: Mapping[str, str]) -> tuple[RunRecord, float, dict[str
     """(record, CPU seconds of the whole run, CPU seconds by part)."""
     with measured(PARTS) as meter:
         begun = time.process_time()
-        record = run_discovery(load_settings(environment), EVERYTHING, trigger="benchmark")
+        record = start_run(load_settings(environment), EVERYTHING, trigger="benchmark")
         whole = time.process_time() - begun
     return record, whole, dict(meter.seconds)
 

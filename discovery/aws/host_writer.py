@@ -27,8 +27,7 @@ from discovery.aws.inventory import record_item, record_key
 from discovery.aws.items import UNLESS_NEWER
 from discovery.aws.runs import change_item, host_item, unscanned_item
 from discovery.aws.session import Aws
-from discovery.inventory.reconcile import HostChanges
-from discovery.model import Change, DatabaseRecord, HostRecord
+from discovery.model import Change, Coverage, DatabaseRecord, HostChanges, HostRecord
 
 MAX_ACTIONS = 100
 MAX_BYTES = 4_000_000
@@ -46,14 +45,12 @@ Action = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class HostResult:
-    """What one run has to store of one host. `unscanned` is the host's entry in the run's list of
-    hosts that were not scanned."""
+class HostRows:
+    """What one run has to store of one host. A host that failed is also listed, in its run, among
+    those that were not scanned."""
 
-    run_id: str
     changes: HostChanges
     host: HostRecord
-    unscanned: HostRecord | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +74,7 @@ class _Unit:
 
 
 class HostWriter:
-    """Writes `HostResult`s. Safe across threads."""
+    """Writes hosts' results. Safe across threads."""
 
     def __init__(self, aws: Aws, *, sleep: Callable[[float], None] = time.sleep) -> None:
         self._results = aws.settings.results_table
@@ -87,14 +84,14 @@ class HostWriter:
         self._client = aws.table(self._runs).meta.client
         self._sleep = sleep
 
-    def write(self, *results: HostResult) -> None:
-        """Store each of `results`; what a newer run has written meanwhile stays.
+    def write(self, *hosts: HostRows) -> None:
+        """Store each of `hosts`; what a newer run has written meanwhile stays.
 
         As many hosts a transaction as fit, and no host in two, unless one has more than DynamoDB
         takes at once: then databases first, each with its changes, and the coverage that says
         "scanned" last. Raises AwsError; hosts before the one that failed may be stored then.
         """
-        for units in _transactions(list(self._units(result)) for result in results):
+        for units in _transactions(list(self._units(rows)) for rows in hosts):
             self._write_chunk(units)
 
     def write_coverage(
@@ -117,23 +114,24 @@ class HostWriter:
         if newest:
             yield _Unit(self._put(self._runs, host_item(host), host.run_id))
 
-    def _units(self, result: HostResult) -> Iterator[_Unit]:
-        databases = [record for record in result.changes.puts if record.is_database]
-        placeholders = [record for record in result.changes.puts if not record.is_database]
+    def _units(self, rows: HostRows) -> Iterator[_Unit]:
+        databases = [record for record in rows.changes.puts if record.is_database]
         written = {record.db_id for record in databases}
         for record in databases:
-            changes = [one for one in result.changes.changes if one.db_id == record.db_id]
+            changes = [change for change in rows.changes.changes if change.db_id == record.db_id]
             yield _Unit(self._put_record(record), tuple(map(self._put_change, changes)))
-        for change in result.changes.changes:
+        for change in rows.changes.changes:
             if change.db_id not in written:
                 yield _Unit(self._put_change(change))
-        if result.unscanned:
-            yield _Unit(self._put(self._runs, unscanned_item(result.unscanned, self._days)))
+        if rows.host.coverage is Coverage.FAILED:
+            yield _Unit(self._put(self._runs, unscanned_item(rows.host, self._days)))
+        run_id = rows.host.run_id
+        placeholders = [record for record in rows.changes.puts if not record.is_database]
         yield _Unit(
-            self._put(self._runs, host_item(result.host), result.run_id),
+            self._put(self._runs, host_item(rows.host), run_id),
             (
                 *map(self._put_record, placeholders),
-                *(self._delete_record(one, result.run_id) for one in result.changes.deletes),
+                *(self._delete_record(record, run_id) for record in rows.changes.deletes),
             ),
         )
 
@@ -158,7 +156,7 @@ class HostWriter:
             reasons = self._transact([action for unit in units for action in unit.actions])
             if not reasons:
                 return
-            units = list(_still_due(units, [one == _CONDITION_FAILED for one in reasons]))
+            units = list(_still_due(units, [reason == _CONDITION_FAILED for reason in reasons]))
 
     def _transact(self, actions: Sequence[Action]) -> list[str]:
         """One transaction: empty when done, else each action's reason code, with at least one
@@ -175,7 +173,9 @@ class HostWriter:
                     )
                     return []
                 except ClientError as error:
-                    reasons = [one["Code"] for one in error.response.get("CancellationReasons", ())]
+                    reasons = [
+                        reason["Code"] for reason in error.response.get("CancellationReasons", ())
+                    ]
                     if _CONDITION_FAILED in reasons:
                         return reasons
                     if attempt == _ATTEMPTS or not _passes(error, reasons):

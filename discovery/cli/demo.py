@@ -95,11 +95,11 @@ class _FirstDiscovery:
         self._thread.start()
 
     def _discover(self) -> None:
-        from discovery.run.runner import run_discovery
+        from discovery.run import start_run
 
         _say("discovering databases")
         try:
-            self._run = run_discovery(load_settings(), trigger="demo", cancelled=self._cancelled)
+            self._run = start_run(load_settings(), trigger="demo", cancelled=self._cancelled)
         except Exception as error:  # told by the main thread: see `raise_error`
             self._error = error
 

@@ -60,8 +60,8 @@ def probe(root: Path, as_json: bool) -> None:
 
 def _print_report(report: HostReport) -> None:
     host = report.host
-    memory = f"{host.memory_mb:,} MiB memory" if host.memory_mb else None
-    cores = f"{host.cpu_cores} cores" if host.cpu_cores else None
+    memory = f"{host.system_memory_mb:,} MiB memory" if host.system_memory_mb else None
+    cores = f"{host.system_cpu_cores} cores" if host.system_cpu_cores else None
     facts = (host.hostname, host.os_name, host.kernel, host.architecture, memory, cores)
     click.echo(", ".join(fact for fact in facts if fact))
     click.echo(f"{len(report.databases)} databases, {report.elapsed_ms} ms")

@@ -10,7 +10,7 @@ import click
 
 from discovery.cli.boundary import logs_are_json
 from discovery.model import Failure, Host, ScopeRecord, ScopeStatus
-from discovery.run.events import Event, HostDone, RunFinished, ScopeFinished, ScopeListed
+from discovery.run import Event, HostDone, RunFinished, ScopeFinished, ScopeListed
 from discovery.sanitize import printable
 
 if TYPE_CHECKING:

@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from threading import Event as Flag
 from types import FrameType
 from typing import Any
@@ -68,7 +69,7 @@ def scan(
       python -m discovery scan --deadline 10
       python -m discovery scan --resume 20260204T101500.000Z-a1b2c3
     """
-    from discovery.run.runner import run_discovery
+    from discovery.run import resume_run, start_run
 
     settings = load_settings()
     request = RunRequest(accounts, regions, instances)
@@ -76,15 +77,10 @@ def scan(
         raise click.UsageError("--resume takes what to scan from the run that it completes")
     ends_at = datetime.now(UTC) + timedelta(minutes=deadline) if deadline else None
     with _cancel_on_interrupt() as cancelled, Progress() as progress:
-        run = run_discovery(
-            settings,
-            request,
-            trigger="cli",
-            watcher=progress,
-            cancelled=cancelled,
-            deadline=ends_at,
-            resume=resume,
-        )
+        begin = partial(start_run, settings, request)
+        if resume:
+            begin = partial(resume_run, settings, resume)
+        run = begin(trigger="cli", watcher=progress, cancelled=cancelled, deadline=ends_at)
     if as_json:
         click.echo(json.dumps(_as_json(run, progress), indent=2))
     else:

@@ -2,82 +2,108 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable
-from typing import Any, TypeVar
+from collections.abc import Set
+from dataclasses import dataclass, field
+from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError
-from pydantic_core import ErrorDetails
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    ValidationError,
+    ValidationInfo,
+    ValidatorFunctionWrapHandler,
+    field_validator,
+)
+from pydantic_core import ErrorDetails, PydanticUseDefault
 
 from discovery.sanitize import printable, shown
 
 MAX_ITEMS = 32
 
 
-class Wire(BaseModel):
-    """Base of the models of foreign JSON: types are not converted, unknown names are ignored."""
+@dataclass(frozen=True, slots=True)
+class Notes:
+    """What was left out below `where`, a line each that names the field and its value."""
+
+    where: str
+    lines: list[str] = field(default_factory=list)
+
+    def add(self, text: str, *path: int | str) -> None:
+        """Note `text` about what is at `path`."""
+        self.lines.append(f"{_path(self.where, *path)}{text}")
+
+
+class ForeignModel(BaseModel):
+    """Base of the models of foreign JSON: types are not converted, unknown names are ignored.
+
+    A field with a default takes it instead of a bad value, and null is the same as absent. Of a
+    list or an object only the bad elements are left out. `admit` gives the notes.
+    """
 
     model_config = ConfigDict(strict=True, extra="ignore", frozen=True)
 
+    @field_validator("*", mode="wrap")
+    @classmethod
+    def _leave_out_what_is_bad(
+        cls, value: Any, check: ValidatorFunctionWrapHandler, info: ValidationInfo
+    ) -> Any:
+        name = info.field_name or ""
+        if cls.model_fields[name].is_required():
+            return check(value)
+        if value is None:
+            raise PydanticUseDefault
+        notes: Notes = info.context or Notes("")
+        if isinstance(value, list) and len(value) > MAX_ITEMS:
+            notes.add(f": {len(value)} items, the first {MAX_ITEMS} are kept", name)
+            value = value[:MAX_ITEMS]
+        try:
+            return check(value)
+        except ValidationError as error:
+            problems = error.errors(include_url=False, include_context=False)
+        for problem in problems:
+            notes.add(f"{_complaint(problem)}; taken as unknown", name, *problem["loc"])
+        bad = {problem["loc"][0] for problem in problems if problem["loc"]}
+        if not bad:
+            raise PydanticUseDefault
+        return check(_without(value, bad))
 
-Model = TypeVar("Model", bound=Wire)
+    @classmethod
+    def admit(cls, raw: object, where: str, notes: list[str]) -> Self | None:
+        """`raw`, read from JSON, as this model without its bad optional values.
 
-
-def admit(model: type[Model], raw: object, where: str, notes: list[str]) -> Model | None:
-    """`raw`, read from JSON, as `model` without its bad optional values.
-
-    None if a required value is bad. Each thing left out is one note that names it, below `where`,
-    and its value. Null is the same as absent, and a list is read up to MAX_ITEMS.
-    """
-    if not isinstance(raw, dict):
-        notes.append(f"{where}={shown(raw)}: not an object; left out")
-        return None
-    values = {name: value for name, value in raw.items() if value is not None}
-    for name, value in values.items():
-        if name in model.model_fields and isinstance(value, list) and len(value) > MAX_ITEMS:
-            notes.append(
-                f"{_path(where, name)}: {len(value)} items, the first {MAX_ITEMS} are kept"
-            )
-            values[name] = value[:MAX_ITEMS]
-    try:
-        return model.model_validate(values)
-    except ValidationError as error:
-        problems = error.errors(include_url=False, include_context=False)
-    required = {name for name, field in model.model_fields.items() if field.is_required()}
-    fatal = [problem for problem in problems if problem["loc"][0] in required]
-    if fatal:
-        notes.extend(f"{told(where, problem)}; left out" for problem in fatal)
-        return None
-    notes.extend(f"{told(where, problem)}; taken as unknown" for problem in problems)
-    return model.model_validate(_without(values, [problem["loc"] for problem in problems]))
-
-
-def _without(values: dict[str, Any], places: Iterable[tuple[int | str, ...]]) -> dict[str, Any]:
-    """`values` less each place: a field, or one element of a field's list or object."""
-    kept = dict(values)
-    elements: dict[str, set[int | str]] = defaultdict(set)
-    for name, *inner in places:
-        if inner:
-            elements[str(name)].add(inner[0])
-        else:
-            kept.pop(str(name), None)
-    for name, bad in elements.items():
-        value = kept[name]
-        kept[name] = (
-            {key: item for key, item in value.items() if key not in bad}
-            if isinstance(value, dict)
-            else [item for index, item in enumerate(value) if index not in bad]
-        )
-    return kept
+        None if a required value is bad. `notes` gets a line for each thing that is left out.
+        """
+        if not isinstance(raw, dict):
+            notes.append(f"{where}={shown(raw)}: not an object; left out")
+            return None
+        optional = Notes(where)
+        try:
+            model = cls.model_validate(raw, context=optional)
+        except ValidationError as error:
+            for problem in error.errors(include_url=False, include_context=False):
+                notes.append(f"{describe(where, problem)}; left out")
+            return None
+        notes += optional.lines
+        return model
 
 
-def told(where: str, problem: ErrorDetails) -> str:
+def _without(value: Any, bad: Set[int | str]) -> Any:
+    """The list or object `value` less the elements at `bad`."""
+    if isinstance(value, dict):
+        return {key: item for key, item in value.items() if key not in bad}
+    return [item for index, item in enumerate(value) if index not in bad]
+
+
+def describe(where: str, problem: ErrorDetails) -> str:
     """`databases[3].port=99999: …`: the field, its value, what is wrong."""
-    path = _path(where, *problem["loc"])
+    return f"{_path(where, *problem['loc'])}{_complaint(problem)}"
+
+
+def _complaint(problem: ErrorDetails) -> str:
     if problem["type"] == "missing":
-        return f"{path}: missing"
+        return ": missing"
     wrong = problem["msg"].removeprefix("Value error, ")
-    return f"{path}={shown(problem['input'])}: {printable(wrong, 120)}"
+    return f"={shown(problem['input'])}: {printable(wrong, 120)}"
 
 
 def _path(where: str, name: int | str, *inner: int | str) -> str:

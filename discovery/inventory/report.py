@@ -18,32 +18,30 @@ import json
 import re
 import zlib
 from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
-from ipaddress import ip_address
-from typing import Annotated, Any, Literal, NoReturn
+from typing import Annotated, Any, NoReturn, get_type_hints
 
-from pydantic import (
-    BeforeValidator,
-    Field,
-    ValidationError,
-    ValidationInfo,
-    field_validator,
-)
+from pydantic import Field, ValidationError, ValidationInfo, create_model, field_validator
 
 from discovery.errors import FailureKind, ReportError
-from discovery.inventory.lenient import Wire, admit, told
-from discovery.model import NO_DATABASE, DatabaseStatus, HostFacts, HostReport, ReportedDatabase
+from discovery.inventory.lenient import ForeignModel, describe
+from discovery.model import (
+    FACTS,
+    NO_DATABASE,
+    DatabaseFacts,
+    DatabaseStatus,
+    HostFacts,
+    HostReport,
+    ReportedDatabase,
+)
+from discovery.model.bounds import MAX_TEXT, Reported, Text
 from discovery.sanitize import printable, shown
 
 SCHEMA = 1
 MAX_CHARACTERS = 1 << 20
 MAX_DATABASES = 500
 MAX_WARNINGS = 20
-MAX_CLIENTS = 50
-MAX_TEXT = 300
-MAX_PATH = 1024
-_BYTES_PER_MIB = 1 << 20
 
 _SSM_CUT = re.compile(r"-{2,4}\s*(?:output|error) truncated\s*-{2,4}", re.IGNORECASE)
 """What the SSM agent and service write where they cut an output."""
@@ -51,42 +49,14 @@ _SSM_CUT = re.compile(r"-{2,4}\s*(?:output|error) truncated\s*-{2,4}", re.IGNORE
 _LONGEST_TOKEN = len("\\uXXXX")
 """A JSON parser that meets the end inside a token complains at most this far before the end."""
 
-_EVIDENCE_FIELDS = frozenset(ReportedDatabase.__dataclass_fields__) - {"evidence"}
+_EVIDENCE_FIELDS = frozenset(FACTS) - {"evidence"}
 _EVIDENCE_NAMES = {"data_size": "data_size_mb"}
 
 
 # --- what the probe may say ---------------------------------------------------------------------
 
 
-def _cleaned(limit: int) -> BeforeValidator:
-    return BeforeValidator(
-        lambda value: printable(value, limit) if isinstance(value, str) else value
-    )
-
-
-_Text = Annotated[str | None, _cleaned(MAX_TEXT)]
-_Path = Annotated[str | None, _cleaned(MAX_PATH)]
-_Item = Annotated[str, _cleaned(MAX_TEXT)]
-
-
-def _known_evidence(value: object) -> object:
-    if not isinstance(value, dict):
-        return value
-    named = {_EVIDENCE_NAMES.get(name, name): text for name, text in value.items()}
-    return {name: text for name, text in named.items() if name in _EVIDENCE_FIELDS}
-
-
-def _most_clients(value: object) -> object:
-    """The first of the addresses, which the probe lists by their number of connections."""
-    if not isinstance(value, dict):
-        return value
-    listed = list(value.items())[:MAX_CLIENTS]
-    if not all(type(count) is int and 0 < count <= 1 << 30 for _, count in listed):
-        raise ValueError("not a number of connections")
-    return {str(ip_address(address)): count for address, count in listed}
-
-
-class _Envelope(Wire):
+class _Envelope(ForeignModel):
     """Without these a text is no report."""
 
     schema_version: Annotated[int, Field(alias="schema", ge=SCHEMA, le=SCHEMA)]
@@ -95,54 +65,18 @@ class _Envelope(Wire):
     end: bool
 
 
-class _Rest(Wire):
+class _Rest(ForeignModel):
     """What a report can do without."""
 
-    warnings: list[_Item] = Field(default_factory=list)
+    warnings: list[Text] = Field(default_factory=list)
     complete: bool | None = None
     elapsed_ms: Annotated[int, Field(ge=0, le=86_400_000)] = 0
 
 
-class _Host(Wire):
-    hostname: _Text = None
-    os: _Text = None
-    kernel: _Text = None
-    arch: _Text = None
-    memory_mb: Annotated[int | None, Field(ge=1, le=1 << 30)] = None
-    cores: Annotated[int | None, Field(ge=1, le=1 << 20)] = None
+class _DatabaseRules(ForeignModel):
+    """What the bounds of single fields cannot say."""
 
-
-class _Database(Wire):
-    engine: Annotated[str, Field(pattern=r"^[a-z0-9_-]{1,32}$")]
-    db_id: Annotated[str, Field(pattern=r"^[a-z0-9._-]{1,64}$")]
-    status: Literal["running", "installed"]
-    version: Annotated[
-        str | None, _cleaned(MAX_TEXT), Field(pattern=r"^[0-9][0-9A-Za-z.+~_-]{0,63}$")
-    ] = None
-    edition: _Text = None
-    port: Annotated[int | None, Field(ge=1, le=65535)] = None
-    listen: list[_Item] = Field(default_factory=list)
-    data_dir: _Path = None
-    data_size_bytes: Annotated[int | None, Field(ge=0, le=1 << 60)] = None
-    data_size_complete: bool = True
-    binary: _Path = None
-    config_file: _Path = None
-    container: _Text = None
-    image: _Text = None
-    published_port: Annotated[int | None, Field(ge=1, le=65535)] = None
-    owner: _Text = None
-    started_at: Annotated[str | None, Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")] = None
-    memory_mb: Annotated[int | None, Field(ge=0, le=1 << 40)] = None
-    disk_free_mb: Annotated[int | None, Field(ge=0, le=1 << 60)] = None
-    tls: bool | None = None
-    role: _Text = None
-    clients: Annotated[dict[str, int], BeforeValidator(_most_clients)] | None = None
-    clients_total: Annotated[int | None, Field(ge=0, le=1 << 30)] = None
-    evidence: Annotated[dict[str, _Item], BeforeValidator(_known_evidence)] = Field(
-        default_factory=dict
-    )
-
-    @field_validator("db_id")
+    @field_validator("db_id", check_fields=False)
     @classmethod
     def _belongs_to_engine(cls, db_id: str, info: ValidationInfo) -> str:
         engine = info.data.get("engine")
@@ -150,12 +84,51 @@ class _Database(Wire):
             raise ValueError(f"not <engine>-<port> of {engine}")
         return db_id
 
-    @field_validator("started_at")
+    @field_validator("evidence", mode="before", check_fields=False)
     @classmethod
-    def _is_a_time(cls, text: str | None) -> str | None:
-        if text is not None:
-            datetime.fromisoformat(text)
-        return text
+    def _of_known_fields(cls, evidence: object) -> object:
+        if not isinstance(evidence, dict):
+            return evidence
+        named = {_EVIDENCE_NAMES.get(name, name): text for name, text in evidence.items()}
+        return {name: text for name, text in named.items() if name in _EVIDENCE_FIELDS}
+
+
+def _names_and_types(facts: type) -> dict[str, Reported]:
+    """Each field of `facts` that a host reports, with its name in the report and its type."""
+    found: dict[str, Reported] = {}
+    for name, hint in get_type_hints(facts, include_extras=True).items():
+        for reported in hint.__metadata__:
+            if isinstance(reported, Reported):
+                found[name] = replace(reported, name=reported.name or name)
+    return found
+
+
+def _model(
+    base: type[ForeignModel], reported: Mapping[str, Reported], required: Sequence[str] = ()
+) -> type[ForeignModel]:
+    """The model of these fields under their names in the report; what is absent is None."""
+    fields: dict[str, Any] = {
+        str(reported[name].name): (reported[name].type, ... if name in required else None)
+        for name in (*required, *reported)
+    }
+    return create_model(base.__name__, __base__=base, **fields)
+
+
+def _known_values(model: ForeignModel, reported: Mapping[str, Reported]) -> dict[str, Any]:
+    """What `model` holds, under the record's names, without what is unknown: an empty text too."""
+    values = {name: getattr(model, str(form.name)) for name, form in reported.items()}
+    return {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in values.items()
+        if value is not None and value != ""
+    }
+
+
+_HOST = _names_and_types(HostFacts)
+_DATABASE = _names_and_types(DatabaseFacts)
+_HostModel = _model(ForeignModel, _HOST)
+# The engine comes first: `db_id` is checked against it.
+_DatabaseModel = _model(_DatabaseRules, _DATABASE, required=("engine", "db_id", "status"))
 
 
 # --- from text to report ------------------------------------------------------------------------
@@ -175,19 +148,12 @@ def parse_report(stdout: str) -> HostReport:
     envelope = _envelope(raw)
     notes: list[str] = []
     databases, complete = _databases(envelope.databases, notes)
-    rest = admit(_Rest, raw, "", notes) or _Rest()
+    rest = _Rest.admit(raw, "", notes) or _Rest()
     if rest.complete is None:
         notes.append("complete: not told; what is absent is not taken for gone")
-    host = admit(_Host, raw.get("host"), "host", notes) or _Host()
+    host = _HostModel.admit(raw.get("host"), "host", notes) or _HostModel()
     return HostReport(
-        host=HostFacts(
-            hostname=host.hostname or None,
-            os_name=host.os or None,
-            kernel=host.kernel or None,
-            architecture=host.arch or None,
-            memory_mb=host.memory_mb,
-            cpu_cores=host.cores,
-        ),
+        host=HostFacts(**_known_values(host, _HOST)),
         databases=databases,
         warnings=_bounded([*notes, *rest.warnings]),
         elapsed_ms=rest.elapsed_ms,
@@ -243,7 +209,8 @@ def _envelope(raw: dict[str, Any]) -> _Envelope:
     try:
         envelope = _Envelope.model_validate(raw)
     except ValidationError as error:
-        _refuse(told("", error.errors(include_url=False, include_context=False)[0]), error)
+        problem = error.errors(include_url=False, include_context=False)[0]
+        _refuse(describe("", problem), error)
     if not envelope.end:
         _refuse("end=False: the end mark is wrong")
     if envelope.count != len(envelope.databases):
@@ -269,7 +236,7 @@ def _databases(entries: list[Any], notes: list[str]) -> tuple[tuple[ReportedData
     by_id: dict[str, list[ReportedDatabase]] = defaultdict(list)
     usable = 0
     for index, entry in enumerate(entries[:MAX_DATABASES]):
-        database = admit(_Database, entry, f"databases[{index}]", notes)
+        database = _DatabaseModel.admit(entry, f"databases[{index}]", notes)
         if database is not None:
             reported = _reported(database, entry)
             by_id[reported.db_id].append(reported)
@@ -278,36 +245,12 @@ def _databases(entries: list[Any], notes: list[str]) -> tuple[tuple[ReportedData
     return unique, usable == len(entries) == len(by_id)
 
 
-def _reported(database: _Database, entry: dict[str, Any]) -> ReportedDatabase:
-    size = database.data_size_bytes
-    return ReportedDatabase(
-        db_id=database.db_id,
-        engine=database.engine,
-        status=DatabaseStatus(database.status),
-        version=database.version or None,
-        edition=database.edition or None,
-        port=database.port,
-        listen=tuple(database.listen),
-        data_dir=database.data_dir or None,
-        data_size_mb=None if size is None else round(size / _BYTES_PER_MIB, 2),
-        # A flag that is no boolean says nothing: the size is then "at least this".
-        data_size_complete=database.data_size_complete
-        and isinstance(entry.get("data_size_complete", True), bool),
-        binary=database.binary or None,
-        config_file=database.config_file or None,
-        container=database.container or None,
-        image=database.image or None,
-        published_port=database.published_port,
-        owner=database.owner or None,
-        started_at=datetime.fromisoformat(database.started_at) if database.started_at else None,
-        memory_mb=database.memory_mb,
-        disk_free_mb=database.disk_free_mb,
-        tls=database.tls,
-        role=database.role or None,
-        clients=database.clients,
-        clients_total=database.clients_total,
-        evidence=database.evidence,
-    )
+def _reported(database: ForeignModel, entry: dict[str, Any]) -> ReportedDatabase:
+    values = _known_values(database, _DATABASE)
+    # A flag that is no boolean says nothing: the size is then "at least this".
+    if not isinstance(entry.get("data_size_complete", True), bool):
+        values["data_size_complete"] = False
+    return ReportedDatabase(**values | {"status": DatabaseStatus(values["status"])})
 
 
 def _unique(

@@ -1,5 +1,5 @@
-"""One run in the background of this process; progress and cancellation go through the runs table,
-so that every session, tab and process sees and can stop the same run."""
+"""One run in the background of this process. Its progress and cancellation go through the runs
+table, so that every session, tab and process sees and can stop the same run."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from threading import Thread
 from discovery.aws.runs import RunStore
 from discovery.aws.session import shared_aws
 from discovery.errors import DiscoveryError
-from discovery.logs import about
-from discovery.model import RunRecord, RunRequest
+from discovery.logs import log_context
+from discovery.model import RunRequest
 from discovery.run.runner import DiscoveryRun
 from discovery.settings import Settings
 
@@ -19,8 +19,8 @@ _log = logging.getLogger(__name__)
 _cancel_flags: dict[str, Flag] = {}
 
 
-def start(settings: Settings, request: RunRequest, *, trigger: str) -> str:
-    """Begin a run and return its id while it goes on. Raises as runner.run_discovery, at once."""
+def start_run_in_background(settings: Settings, request: RunRequest, *, trigger: str) -> str:
+    """Begin a run and return its id while it goes on. Raises as `start_run`, at once."""
     run = DiscoveryRun.begin(settings, request, trigger=trigger)
     cancelled = _cancel_flags.setdefault(run.run_id, Flag())
     Thread(target=_execute, args=(run, cancelled), name="discovery", daemon=True).start()
@@ -31,18 +31,13 @@ def _execute(run: DiscoveryRun, cancelled: Flag) -> None:
     try:
         run.execute(cancelled=cancelled)
     except DiscoveryError as error:
-        with about(run_id=run.run_id):
+        with log_context(run_id=run.run_id):
             _log.error("run failed: %s", error)  # its record says so too
     finally:
         _cancel_flags.pop(run.run_id, None)
 
 
-def snapshot(settings: Settings) -> RunRecord | None:
-    """The run in progress, of whichever process, or None."""
-    return RunStore(shared_aws(settings)).active_run()
-
-
-def cancel(settings: Settings, run_id: str) -> None:
+def cancel_run(settings: Settings, run_id: str) -> None:
     """Ask for the end of a run, of whichever process. Raises NotFoundError for an unknown id."""
     RunStore(shared_aws(settings)).request_cancel(run_id)
     if flag := _cancel_flags.get(run_id):

@@ -1,5 +1,5 @@
-"""The commands of one scope: the probe sent to its hosts, 50 at a time, and their answers collected
-when most should be there."""
+"""The commands of one scope: the probe sent to its hosts, 50 at a time, and polled when most of
+their answers should be there."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ from discovery.inventory.report import parse_report
 from discovery.model import Coverage, Failure, Host, HostReport, OutstandingCommand, Scope
 from discovery.run.context import RunContext
 from discovery.run.events import BatchSent
-from discovery.run.results import Answer, ScopeResults
-from discovery.run.writes import InFlight
+from discovery.run.results import HostRows, ScopeResults
+from discovery.run.writes import CommandInFlight
 
 _log = logging.getLogger(__name__)
 
 _DOWNLOAD_SECONDS = 60
+_MAX_ERROR = 500
 
 
 @dataclass(slots=True)
@@ -29,7 +30,7 @@ class _Command:
     outstanding: OutstandingCommand
     waiting: dict[str, Host]
     sent: float
-    due: float
+    poll_at: float
 
 
 class ScopeCommands:
@@ -37,48 +38,59 @@ class ScopeCommands:
 
     def __init__(self, context: RunContext, scope: Scope, results: ScopeResults) -> None:
         self._context = context
-        self._clock = context.schedule.clock
+        self._clock = context.clock
         self._scope = scope
         self._results = results
-        self._open: list[_Command] = []
+        self._in_flight: list[_Command] = []
 
-    # --- sending ---
+    # --- commands of earlier runs ---
 
-    def take_up(self, targets: dict[str, Host]) -> None:
-        """Collect what an earlier run left in flight; hosts still without answer stay targets,
-        unless their command may yet answer."""
-        for old in self._context.outstanding.get(self._scope, ()):
-            if self._context.request.instances and old.run_id != self._context.run_id:
+    def adopt_in_flight(self, targets: dict[str, Host]) -> None:
+        """Collect what earlier runs left in flight.
+
+        Hosts that have answered, and those whose command may yet answer, leave `targets`.
+        """
+        for outstanding in self._context.outstanding.get(self._scope, ()):
+            if self._context.request.instances and outstanding.run_id != self._context.run_id:
                 continue  # it went to more hosts than are asked for now
-            mine = {
-                id_: targets[id_]
-                for id_ in old.instance_ids
-                if id_ in targets and not self._is_answered(id_, old)
-            }
-            now = self._clock.monotonic()
-            sent = now - (self._clock.now() - old.sent_at).total_seconds()
-            command = _Command(old, dict(mine), sent, now)
-            cancelled: set[str] = set()
-            if mine and self._look_at(command, cancelled):
-                continue  # it may be readable for the next run; here its hosts are sent to again
-            for instance_id in mine.keys() - cancelled:
-                if instance_id not in command.waiting or now - sent < self._patience:
-                    del targets[instance_id]
-            if now - sent < self._patience and command.waiting:
-                command.due = self._next_look(command, now - sent)
-                self._open.append(command)
-            else:
-                self._context.ledger.clear(old)
+            self._adopt(outstanding, targets)
+
+    def _adopt(self, outstanding: OutstandingCommand, targets: dict[str, Host]) -> None:
+        waiting = {
+            instance_id: targets[instance_id]
+            for instance_id in outstanding.instance_ids
+            if instance_id in targets and not self._is_answered(instance_id, outstanding)
+        }
+        now = self._clock.monotonic()
+        elapsed = (self._clock.now() - outstanding.sent_at).total_seconds()
+        command = _Command(outstanding, dict(waiting), sent=now - elapsed, poll_at=now)
+        cancelled: set[str] = set()
+        if waiting and self._poll_command(command, cancelled):
+            return  # the next run may be able to read it; here its hosts are sent to again
+        may_answer = elapsed < self._patience
+        for instance_id in waiting.keys() - cancelled:
+            if may_answer or instance_id not in command.waiting:
+                del targets[instance_id]
+        if may_answer and command.waiting:
+            command.poll_at = self._next_poll(command, elapsed)
+            self._in_flight.append(command)
+        else:
+            self._context.writer.clear_command(outstanding)
 
     def _is_answered(self, instance_id: str, command: OutstandingCommand) -> bool:
-        """Whether what is stored of a host is this command's answer or newer: not asked for twice,
-        since an old answer written by this run would hide what the host holds by now."""
+        """Whether what is stored of a host is this command's answer or newer.
+
+        Such a host is not asked for twice: an old answer written by this run would hide what the
+        host holds by now.
+        """
         stored = self._results.previous.get(instance_id)
         return bool(
             stored
             and stored.coverage in (Coverage.SCANNED, Coverage.FAILED)
             and stored.run_id >= command.run_id
         )
+
+    # --- sending ---
 
     def send(self, targets: Sequence[Host]) -> None:
         """Send the probe to `targets`; those that it cannot be sent to are stored as failed."""
@@ -91,9 +103,9 @@ class ScopeCommands:
             return
         for start in range(0, len(targets), run_command.MAX_HOSTS):
             batch = targets[start : start + run_command.MAX_HOSTS]
-            late = self._context.is_late(self._context.looks.first(len(batch)))
+            late = self._context.is_late(self._context.poll_times.first_poll(len(batch)))
             if late or self._context.cancelled.is_set():
-                self._results.leave_unreached(batch)
+                self._results.store_unreached(batch)
             else:
                 self._send_batch(document, batch)
 
@@ -104,34 +116,39 @@ class ScopeCommands:
         try:
             command_id = run_command.send_command(self._context.aws, self._scope, document, ids)
         except AwsError as error:
-            refused = run_command.refused_instances(error, ids)
-            if error.code != "InvalidInstanceId" or not refused:
-                self._results.refuse(batch, error)
-                return
-            failure = Failure(FailureKind.UNDELIVERABLE, str(error)[:500])
-            gone = [host for host in batch if host.instance_id in refused]
-            self._results.store((host, failure, None) for host in gone)
-            rest = [host for host in batch if host.instance_id not in refused]
+            rest = self._fail_refused(batch, error)
             if rest:
                 self._send_batch(document, rest)
             return
-        scope, sent = self._scope, self._clock.monotonic()
+        sent = self._clock.monotonic()
         outstanding = OutstandingCommand(
             self._context.run_id,
-            scope.account_id,
-            scope.region,
+            self._scope.account_id,
+            self._scope.region,
             command_id,
             self._clock.now(),
             tuple(ids),
         )
-        self._context.ledger.write(InFlight(outstanding))
+        self._context.writer.write(CommandInFlight(outstanding))
         self._results.count_command()
         self._context.emit(BatchSent(self._scope, command_id, len(batch)))
         waiting = {host.instance_id: host for host in batch}
-        due = sent + self._context.looks.first(len(batch))
-        self._open.append(_Command(outstanding, waiting, sent, due))
+        poll_at = sent + self._context.poll_times.first_poll(len(batch))
+        self._in_flight.append(_Command(outstanding, waiting, sent, poll_at))
 
-    # --- collecting ---
+    def _fail_refused(self, batch: Sequence[Host], error: AwsError) -> list[Host]:
+        """Store the hosts that the refused command fails for: those that `error` names, else all.
+        The hosts that are left can be sent to."""
+        refused = run_command.refused_instances(error, [host.instance_id for host in batch])
+        if error.code != "InvalidInstanceId" or not refused:
+            self._results.refuse(batch, error)
+            return []
+        failure = Failure(FailureKind.UNDELIVERABLE, str(error)[:_MAX_ERROR])
+        gone = [host for host in batch if host.instance_id in refused]
+        self._results.store(HostRows(host, failure) for host in gone)
+        return [host for host in batch if host.instance_id not in refused]
+
+    # --- polling ---
 
     @property
     def _patience(self) -> float:
@@ -140,109 +157,122 @@ class ScopeCommands:
         return run_command.DELIVERY_SECONDS + _DOWNLOAD_SECONDS + timeout
 
     @property
-    def due(self) -> float | None:
-        """When the next look is worth it, in monotonic seconds; None when nothing is open."""
-        if not self._open:
+    def poll_at(self) -> float | None:
+        """When the next poll is worth it, in monotonic seconds; None when nothing is in flight."""
+        if not self._in_flight:
             return None
-        due = min(command.due for command in self._open)
-        return due if self._context.deadline is None else min(due, self._context.deadline)
+        earliest = min(command.poll_at for command in self._in_flight)
+        deadline = self._context.deadline
+        return earliest if deadline is None else min(earliest, deadline)
 
-    def look(self) -> None:
-        """One look at each command that is due; at the deadline, at each, for the last time."""
+    def poll(self) -> None:
+        """Poll each command that is due; at the deadline each command, for the last time."""
         late = self._context.is_late(0)
-        begun = self._clock.monotonic()
-        still_open = []
-        for command in self._open:
-            if late or command.due <= begun:
-                error = self._look_at(command)
-                elapsed = self._clock.monotonic() - command.sent
-                command.due = self._next_look(command, elapsed)
-                if elapsed >= self._patience and error:
-                    self._results.note_error(error.kind, str(error))
-                    self._leave_in_flight(command)  # its answers may be there all the same
-                    continue
-                if elapsed >= self._patience:
-                    self._give_up(command)
+        began = self._clock.monotonic()
+        waiting: list[_Command] = []
+        for command in self._in_flight:
+            is_due = late or command.poll_at <= began
+            if is_due and not self._poll_due(command):
+                continue
             if command.waiting:
-                still_open.append(command)
+                waiting.append(command)
             else:
-                self._context.ledger.clear(command.outstanding)
-        self._open = [] if late else still_open
+                self._context.writer.clear_command(command.outstanding)
+        self._in_flight = [] if late else waiting
         if late:
-            for command in still_open:
+            for command in waiting:
                 self._leave_in_flight(command)
 
-    def _next_look(self, command: _Command, elapsed: float) -> float:
+    def _poll_due(self, command: _Command) -> bool:
+        """Poll `command`; False when it is left in flight for the next run, because it cannot be
+        read and its time is over: its answers may be there all the same."""
+        error = self._poll_command(command)
+        elapsed = self._clock.monotonic() - command.sent
+        command.poll_at = self._next_poll(command, elapsed)
+        if elapsed < self._patience:
+            return True
+        if error:
+            self._results.note_error(error.kind, str(error))
+            self._leave_in_flight(command)
+            return False
+        self._give_up(command)
+        return True
+
+    def _next_poll(self, command: _Command, elapsed: float) -> float:
         hosts, waiting = len(command.outstanding.instance_ids), len(command.waiting)
-        return command.sent + self._context.looks.after(elapsed, hosts, waiting)
+        return command.sent + self._context.poll_times.next_poll(elapsed, hosts, waiting)
 
     def _give_up(self, command: _Command) -> None:
         failure = Failure(FailureKind.TIMED_OUT, f"no answer within {self._patience:.0f} s")
-        self._results.store((host, failure, None) for host in command.waiting.values())
+        self._results.store(HostRows(host, failure) for host in command.waiting.values())
         command.waiting.clear()
 
     def _leave_in_flight(self, command: _Command) -> None:
         """What has not answered is for the next run to collect."""
         left = replace(command.outstanding, instance_ids=tuple(command.waiting))
-        self._context.ledger.write(InFlight(left))
-        self._results.leave_unreached(command.waiting.values())
+        self._context.writer.write(CommandInFlight(left))
+        self._results.store_unreached(command.waiting.values())
 
-    def _look_at(self, command: _Command, cancelled: set[str] | None = None) -> AwsError | None:
-        """Store what has finished; why the command could not be looked at, or None.
+    def _poll_command(
+        self, command: _Command, cancelled: set[str] | None = None
+    ) -> AwsError | None:
+        """Store what has finished; why the command could not be read, or None.
 
         With `cancelled`, hosts whose part was cancelled are not stored but added to it.
         """
         try:
-            answers = run_command.list_invocations(
+            invocations = run_command.list_invocations(
                 self._context.aws, self._scope, command.outstanding.command_id
             )
         except AwsError as error:
             _log.warning("command %s: %s", command.outstanding.command_id, error)
-            return error  # the next look may succeed; patience ends a refusal that lasts
+            return error  # the next poll may succeed; patience ends a refusal that lasts
         is_own = command.outstanding.run_id == self._context.run_id
-        done: list[Answer] = []
-        for answer in answers:
-            if answer.is_done and answer.instance_id in command.waiting:
-                host = command.waiting.pop(answer.instance_id)
-                if cancelled is not None and answer.is_cancelled:
-                    cancelled.add(host.instance_id)
-                    continue
-                if is_own and answer.seconds is not None and not answer.failure:
-                    self._context.looks.saw(answer.seconds)
-                done.append((host, self._read(answer), None if is_own else answer.finished_at))
-        self._results.store(done)
+        results: list[HostRows] = []
+        for invocation in invocations:
+            if not invocation.is_done or invocation.instance_id not in command.waiting:
+                continue
+            host = command.waiting.pop(invocation.instance_id)
+            if cancelled is not None and invocation.is_cancelled:
+                cancelled.add(host.instance_id)
+                continue
+            if is_own and invocation.seconds is not None and not invocation.failure:
+                self._context.poll_times.record_answer(invocation.seconds)
+            seen_at = None if is_own else invocation.finished_at
+            results.append(HostRows(host, self._read(invocation), seen_at))
+        self._results.store(results)
         return None
 
-    def _read(self, answer: Invocation) -> HostReport | Failure:
-        if answer.failure:
-            return answer.failure
+    def _read(self, invocation: Invocation) -> HostReport | Failure:
+        if invocation.failure:
+            return invocation.failure
         try:
             try:
-                return parse_report(answer.output)
+                return parse_report(invocation.output)
             except ReportError as error:
                 if error.kind is not FailureKind.OUTPUT_TRUNCATED:
                     raise
-                whole = run_command.fetch_output(self._context.aws, self._scope, answer)
+                whole = run_command.fetch_output(self._context.aws, self._scope, invocation)
                 return parse_report(whole)
         except (ReportError, AwsError) as error:
-            return Failure(error.kind, str(error)[:500])
+            return Failure(error.kind, str(error)[:_MAX_ERROR])
+
+    # --- ending early ---
 
     def cancel(self) -> None:
         """Stop what runs, store what has finished, and leave the rest as it was known."""
-        for command in self._open:
+        for command in self._in_flight:
+            command_id = command.outstanding.command_id
             try:
-                run_command.cancel_command(
-                    self._context.aws, self._scope, command.outstanding.command_id
-                )
+                run_command.cancel_command(self._context.aws, self._scope, command_id)
             except AwsError as error:
-                command_id = command.outstanding.command_id
                 _log.warning("could not cancel command %s: %s", command_id, error)
-            unread = self._look_at(command)
-            self._results.leave_unreached(command.waiting.values())
+            unread = self._poll_command(command)
+            self._results.store_unreached(command.waiting.values())
             if not unread:
-                self._context.ledger.clear(command.outstanding)
+                self._context.writer.clear_command(command.outstanding)
 
-    def leave(self) -> None:
+    def detach(self) -> None:
         """Another run has taken over: it collects what is in flight."""
-        for command in self._open:
-            self._results.leave_unreached(command.waiting.values())
+        for command in self._in_flight:
+            self._results.store_unreached(command.waiting.values())

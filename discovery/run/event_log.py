@@ -9,7 +9,7 @@ from discovery.run.events import (
     BatchSent,
     Event,
     HostDone,
-    HostsLeft,
+    HostsUnreached,
     RunFinished,
     RunStarted,
     ScopeFinished,
@@ -37,7 +37,7 @@ def log_event(event: Event) -> None:
             _log.info("host failed: %s", failure.message, extra={"error_kind": failure.kind.value})
         case HostDone():
             _log.debug("host scanned", extra={"databases": event.databases})
-        case HostsLeft():
+        case HostsUnreached():
             _log.info("hosts not reached", extra={"hosts": event.hosts})
         case ScopeFinished(record=scope):
             fields = {

@@ -1,6 +1,6 @@
 """What a run tells whoever watches it. Events are facts that have happened, in order per scope.
 
-RunStarted, then per scope ScopeStarted, ScopeListed, BatchSent …, HostDone …, HostsLeft …,
+RunStarted, then per scope ScopeStarted, ScopeListed, BatchSent …, HostDone …, HostsUnreached …,
 ScopeFinished, then RunFinished. A watcher is any callable that takes one event; it is called from
 worker threads, one call at a time.
 """
@@ -58,7 +58,7 @@ class HostDone:
 
 
 @dataclass(frozen=True, slots=True)
-class HostsLeft:
+class HostsUnreached:
     """The run did not get to these many targeted hosts: what is known of them stays."""
 
     scope: Scope
@@ -86,7 +86,7 @@ Event = (
     | ScopeListed
     | BatchSent
     | HostDone
-    | HostsLeft
+    | HostsUnreached
     | ScopeFinished
     | RunFinished
 )

@@ -9,6 +9,9 @@ from datetime import datetime
 from typing import Any
 
 from discovery.model import (
+    RUN_COSTS,
+    RUN_COUNTS,
+    RUN_COUNTS_BY_KIND,
     ChangeKind,
     Coverage,
     RunRecord,
@@ -17,24 +20,14 @@ from discovery.model import (
     ScopeStatus,
     Usage,
 )
-from discovery.run.events import BatchSent, Event, HostDone, HostsLeft, ScopeFinished, ScopeListed
-
-COUNTS = (
-    "scopes_done",
-    "scopes_failed",
-    "hosts_listed",
-    "hosts_targeted",
-    "hosts_scanned",
-    "hosts_failed",
-    "databases",
-    "batches",
-    "kept",
+from discovery.run.events import (
+    BatchSent,
+    Event,
+    HostDone,
+    HostsUnreached,
+    ScopeFinished,
+    ScopeListed,
 )
-"""What a run found, in figures that only grow, as its record names them."""
-COSTS = ("retries", "read_units", "write_units")
-"""What it took, likewise."""
-KINDS = ("changes", "not_scanned", "api_calls", "throttled_calls")
-"""Those that are counted by kind."""
 
 
 def advance(run: RunRecord, event: Event, at: datetime) -> RunRecord:
@@ -62,7 +55,7 @@ def advance(run: RunRecord, event: Event, at: datetime) -> RunRecord:
             )
         case HostDone():
             return replace(run, hosts_failed=run.hosts_failed + 1)
-        case HostsLeft(hosts=hosts):
+        case HostsUnreached(hosts=hosts):
             return replace(run, not_scanned=_sum(run.not_scanned, {Coverage.NOT_REACHED: hosts}))
         case ScopeFinished(record=scope):
             failed = scope.status is ScopeStatus.FAILED
@@ -138,9 +131,9 @@ def since(run: RunRecord, earlier: RunRecord) -> RunRecord:
     """`run` with what its figures have grown by since `earlier`."""
     grown: dict[str, Any] = {
         name: (getattr(run, name) or 0) - (getattr(earlier, name) or 0)
-        for name in (*COUNTS, *COSTS)
+        for name in (*RUN_COUNTS, *RUN_COSTS)
     }
-    for name in KINDS:
+    for name in RUN_COUNTS_BY_KIND:
         grown[name] = _less(getattr(run, name), getattr(earlier, name))
     return replace(run, **grown)
 

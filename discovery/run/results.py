@@ -1,19 +1,20 @@
-"""What one scope's hosts answered, stored host by host, and the hosts that were not scanned, each
-with its reason."""
+"""One scope's results: each host that answered or failed, and each that was not scanned, with the
+reason. Stored host by host, and counted."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from discovery.errors import AwsError, FailureKind
-from discovery.inventory.reconcile import HostChanges, environment_of
-from discovery.logs import about
+from discovery.inventory.reconcile import environment_of
+from discovery.logs import log_context
 from discovery.model import (
     Coverage,
     Failure,
     Host,
+    HostChanges,
     HostRecord,
     HostReport,
     Scope,
@@ -21,16 +22,22 @@ from discovery.model import (
     ScopeStatus,
 )
 from discovery.run.context import RunContext
-from discovery.run.events import HostDone, HostsLeft
-from discovery.run.writer import Kept
-from discovery.run.writes import NO_CHANGES, HostLook, NotScanned
+from discovery.run.events import HostDone, HostsUnreached
+from discovery.run.writer import Spooled
+from discovery.run.writes import HostObservation, NotScanned
 
-_COVERAGE_ENTRY = 100
-"""Hosts an entry, so that an entry fits an SQS message of 256 KiB."""
+_HOSTS_A_WRITE = 100
+"""So that a write of coverage fits an SQS message of 256 KiB."""
+_MAX_ERROR = 500
 
 
-Answer = tuple[Host, HostReport | Failure, datetime | None]
-"""A host, what it answered, and when, if that was not just now."""
+@dataclass(frozen=True, slots=True)
+class HostRows:
+    """What one host answered to a command. `seen_at` is None for what it answered just now."""
+
+    host: Host
+    result: HostReport | Failure
+    seen_at: datetime | None = None
 
 
 class ScopeResults:
@@ -41,7 +48,6 @@ class ScopeResults:
 
     def __init__(self, context: RunContext, scope: Scope) -> None:
         self._context = context
-        self._clock = context.schedule.clock
         self._scope = scope
         self.previous: Mapping[str, HostRecord] = {}
         self.record = ScopeRecord(
@@ -51,85 +57,80 @@ class ScopeResults:
     def load_previous(self) -> None:
         """Read the coverage that earlier runs left, and what this run did here before it was cut
         short in another process. Raises AwsError."""
-        self.previous = self._context.ledger.coverage(self._scope)
+        self.previous = self._context.writer.coverage(self._scope)
         mine = [host for host in self.previous.values() if host.run_id == self._context.run_id]
         scanned = [host for host in mine if host.coverage is Coverage.SCANNED]
-        begun = self._context.begun.get(self._scope)
+        earlier = self._context.earlier_attempts.get(self._scope)
         self.record = replace(
             self.record,
             hosts_scanned=len(scanned),
             hosts_failed=sum(host.coverage is Coverage.FAILED for host in mine),
             databases=sum(host.databases or 0 for host in scanned),
-            commands=begun.commands if begun else 0,
+            commands=earlier.commands if earlier else 0,
         )
-        if begun:
-            self._context.ledger.forget_unreached(self._context.run_id, self._scope)
+        if earlier:
+            self._context.writer.forget_unreached(self._context.run_id, self._scope)
 
-    def store(self, answers: Iterable[Answer]) -> None:
-        """Write the result of each host, or keep it."""
-        looks: list[HostLook] = []
-        for host, result, seen_at in answers:
-            if isinstance(result, Failure) and result.kind is FailureKind.CANCELLED:
-                self.leave_unreached([host])
+    # --- hosts with a result ---
+
+    def store(self, results: Iterable[HostRows]) -> None:
+        """Write the result of each host, or spool it. A cancelled host counts as not reached."""
+        observations: list[HostObservation] = []
+        for answered in results:
+            if _is_cancelled(answered.result):
+                self.store_unreached([answered.host])
             else:
-                looks.append(self._look(host, result, seen_at or self._clock.now()))
-        for look, written in zip(looks, self._context.ledger.write_looks(looks), strict=True):
-            with about(instance_id=look.host.instance_id):
-                self._count(look, written)
+                observations.append(self._observation(answered))
+        written = self._context.writer.write_observations(observations)
+        for observation, outcome in zip(observations, written, strict=True):
+            with log_context(instance_id=observation.host.instance_id):
+                self._count(observation, outcome)
 
-    def _look(self, host: Host, result: HostReport | Failure, seen_at: datetime) -> HostLook:
+    def _observation(self, answered: HostRows) -> HostObservation:
+        host, result = answered.host, answered.result
+        seen_at = answered.seen_at or self._context.clock.now()
         if isinstance(result, Failure):
-            return HostLook(host, result, seen_at, self._failed_record(host, result))
-        return HostLook(host, result, seen_at, self._scanned_record(host, result, seen_at))
+            coverage = self._failed_record(host, result)
+        else:
+            coverage = self._scanned_record(host, result, seen_at)
+        return HostObservation(host, result, seen_at, coverage)
 
-    def _count(self, look: HostLook, written: HostChanges | Kept) -> None:
+    def _count(self, observation: HostObservation, outcome: HostChanges | Spooled) -> None:
         """Count a host that is done and tell of it."""
-        failure = look.result if isinstance(look.result, Failure) else None
-        if isinstance(written, Kept):
-            failure, written = self._not_stored(look.host, written), NO_CHANGES
-        if failure:
-            self.record = replace(self.record, hosts_failed=self.record.hosts_failed + 1)
-            self._context.emit(HostDone(look.host, 0, (), failure))
-            return
-        found = look.coverage.databases or 0
-        self.record = replace(
-            self.record,
-            hosts_scanned=self.record.hosts_scanned + 1,
-            databases=self.record.databases + found,
-        )
-        self._context.emit(HostDone(look.host, found, written.changes))
+        host, result = observation.host, observation.result
+        if isinstance(result, Failure):
+            self._count_failed(host, result)
+        elif isinstance(outcome, Spooled):
+            self._count_failed(host, self._note_spooled(host, outcome))
+        else:
+            databases = len(result.databases)
+            self.record = replace(
+                self.record,
+                hosts_scanned=self.record.hosts_scanned + 1,
+                databases=self.record.databases + databases,
+            )
+            self._context.emit(HostDone(host, databases, outcome.changes))
 
-    def _not_stored(self, host: Host, kept: Kept) -> Failure:
-        """DynamoDB did not take the host's result: say so where that is possible. It is not kept:
-        what is kept for this host is its result, and that shall be the last word."""
-        message = f"{str(kept.error)[:500]}; {kept.where}"
+    def _count_failed(self, host: Host, failure: Failure) -> None:
+        self.record = replace(self.record, hosts_failed=self.record.hosts_failed + 1)
+        self._context.emit(HostDone(host, 0, (), failure))
+
+    def _note_spooled(self, host: Host, spooled: Spooled) -> Failure:
+        """DynamoDB did not take the host's result: store that where it is possible.
+
+        It is not spooled too. What is spooled for this host is its result, and that shall be the
+        last word.
+        """
+        message = f"{str(spooled.error)[:_MAX_ERROR]}; {spooled.where}"
         failure = Failure(FailureKind.STORE_FAILED, message)
         record = self._failed_record(host, failure)
         newest = host.instance_id not in self.previous
-        self._context.ledger.note(NotScanned(record.run_id, (record,), newest=newest))
+        self._context.writer.write_if_possible(NotScanned(record.run_id, (record,), newest=newest))
         return failure
 
-    def _failed_record(self, host: Host, failure: Failure) -> HostRecord:
-        return replace(
-            self._host_record(host, Coverage.FAILED),
-            error=failure.message,
-            error_kind=failure.kind,
-        )
+    # --- hosts without one ---
 
-    def _scanned_record(self, host: Host, report: HostReport, seen_at: datetime) -> HostRecord:
-        record = self._host_record(host, Coverage.SCANNED)
-        return replace(
-            record,
-            last_scanned=seen_at,
-            databases=len(report.databases),
-            warnings=report.warnings,
-        )
-
-    def count_command(self) -> None:
-        """One command was sent."""
-        self.record = replace(self.record, commands=self.record.commands + 1)
-
-    def account_for_untargeted(self, listed: Sequence[Host]) -> None:
+    def store_untargeted(self, listed: Sequence[Host]) -> None:
         """Store the class of each host that gets no command, and of those no longer listed."""
         untargeted = (host for host in listed if host.coverage is not Coverage.PENDING)
         self._not_scanned([self._host_record(host, host.coverage) for host in untargeted])
@@ -141,7 +142,7 @@ class ScopeResults:
                 previous,
                 coverage=Coverage.TERMINATED,
                 run_id=self._context.run_id,
-                checked_at=self._clock.now(),
+                checked_at=self._context.clock.now(),
                 error=None,
                 error_kind=None,
             )
@@ -150,7 +151,7 @@ class ScopeResults:
         ]
         self._not_scanned(vanished, in_run=False)
 
-    def leave_unreached(self, unreached: Iterable[Host]) -> None:
+    def store_unreached(self, unreached: Iterable[Host]) -> None:
         """Store that the run did not get to these hosts; what is known of them stays."""
         records = [self._host_record(host, Coverage.NOT_REACHED) for host in unreached]
         new = [record for record in records if record.instance_id not in self.previous]
@@ -158,14 +159,47 @@ class ScopeResults:
         self._not_scanned(new)
         self._not_scanned(known, newest=False)
         if records:
-            self._context.emit(HostsLeft(self._scope, len(records)))
+            self._context.emit(HostsUnreached(self._scope, len(records)))
+
+    def refuse(self, batch: Iterable[Host], error: AwsError) -> None:
+        """No command could be sent: each host gets a failed record, and the scope the error."""
+        self.note_error(error.kind, str(error))
+        failure = Failure(error.kind, str(error)[:_MAX_ERROR])
+        self.store(HostRows(host, failure) for host in batch)
 
     def _not_scanned(
         self, records: Sequence[HostRecord], *, in_run: bool = True, newest: bool = True
     ) -> None:
-        for start in range(0, len(records), _COVERAGE_ENTRY):
-            some = tuple(records[start : start + _COVERAGE_ENTRY])
-            self._context.ledger.write(NotScanned(self._context.run_id, some, in_run, newest))
+        for start in range(0, len(records), _HOSTS_A_WRITE):
+            some = tuple(records[start : start + _HOSTS_A_WRITE])
+            self._context.writer.write(NotScanned(self._context.run_id, some, in_run, newest))
+
+    # --- the scope ---
+
+    def count_command(self) -> None:
+        """One command was sent."""
+        self.record = replace(self.record, commands=self.record.commands + 1)
+
+    def note_error(self, kind: FailureKind, message: str) -> None:
+        """Something failed that concerns the whole scope."""
+        self.record = replace(self.record, error=message[:_MAX_ERROR], error_kind=kind)
+
+    # --- records of hosts ---
+
+    def _failed_record(self, host: Host, failure: Failure) -> HostRecord:
+        return replace(
+            self._host_record(host, Coverage.FAILED),
+            error=failure.message,
+            error_kind=failure.kind,
+        )
+
+    def _scanned_record(self, host: Host, report: HostReport, seen_at: datetime) -> HostRecord:
+        return replace(
+            self._host_record(host, Coverage.SCANNED),
+            last_scanned=seen_at,
+            databases=len(report.databases),
+            warnings=report.warnings,
+        )
 
     def _host_record(self, host: Host, coverage: Coverage) -> HostRecord:
         """The host's coverage as of now; when it was last scanned stays as it was known."""
@@ -176,7 +210,7 @@ class ScopeResults:
             instance_id=host.instance_id,
             coverage=coverage,
             run_id=self._context.run_id,
-            checked_at=self._clock.now(),
+            checked_at=self._context.clock.now(),
             name=host.name,
             platform=host.platform,
             instance_type=host.instance_type,
@@ -185,12 +219,6 @@ class ScopeResults:
             databases=previous.databases if previous else None,
         )
 
-    def note_error(self, kind: FailureKind, message: str) -> None:
-        """Something failed that concerns the whole scope."""
-        self.record = replace(self.record, error=message[:500], error_kind=kind)
 
-    def refuse(self, batch: Iterable[Host], error: AwsError) -> None:
-        """No command could be sent: each host gets a failed record, and the scope the error."""
-        self.note_error(error.kind, str(error))
-        failure = Failure(error.kind, str(error)[:500])
-        self.store((host, failure, None) for host in batch)
+def _is_cancelled(result: HostReport | Failure) -> bool:
+    return isinstance(result, Failure) and result.kind is FailureKind.CANCELLED

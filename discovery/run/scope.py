@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from discovery.aws import hosts
 from discovery.errors import AwsError, FailureKind
-from discovery.logs import about
+from discovery.logs import log_context
 from discovery.model import Coverage, Host, Scope, ScopeStatus
 from discovery.run.commands import ScopeCommands
 from discovery.run.context import RunContext
@@ -28,7 +28,7 @@ _SHORTEST_REST_SECONDS = 1.0
 
 
 class ScopeScan:
-    """The scan of one scope, in jobs: `begin` lists and sends, then each look adds the next."""
+    """The scan of one scope, in jobs: `begin` lists and sends, then each poll adds the next."""
 
     def __init__(self, context: RunContext, scope: Scope) -> None:
         self._context = context
@@ -44,7 +44,7 @@ class ScopeScan:
 
     def _guard(self, step: Callable[[], None]) -> None:
         scope, run_id = self._scope, self._context.run_id
-        with about(run_id=run_id, account_id=scope.account_id, region=scope.region):
+        with log_context(run_id=run_id, account_id=scope.account_id, region=scope.region):
             try:
                 step()
             except Exception as error:  # a defect met in one scope must not cost the others theirs
@@ -64,6 +64,9 @@ class ScopeScan:
             if not self._postpone():
                 self._fail(FailureKind.STORE_FAILED, str(error))
             return
+        self._list_and_send()
+
+    def _list_and_send(self) -> None:
         try:
             listed = hosts.list_hosts(
                 self._context.aws, self._scope, self._context.request.instances
@@ -82,20 +85,20 @@ class ScopeScan:
         untargeted = Counter(host.coverage for host in listed)
         del untargeted[Coverage.PENDING]
         self._context.emit(ScopeListed(self._scope, len(listed), targeted, untargeted))
-        self._results.account_for_untargeted(listed)
-        self._commands.take_up(targets)
+        self._results.store_untargeted(listed)
+        self._commands.adopt_in_flight(targets)
         self._commands.send(list(targets.values()))
         self._wait()
 
     def _postpone(self) -> bool:
         """Begin when DynamoDB is tried again; False once it has been away for too long."""
-        rest = self._context.ledger.rest()
-        now = self._context.schedule.clock.monotonic()
+        rest = self._context.writer.retry_in()
+        now = self._context.clock.monotonic()
         self._give_up_at = self._give_up_at or now + _STORE_PATIENCE_SECONDS
         if rest is None or now + rest >= self._give_up_at:
             return False
         due = now + max(rest, _SHORTEST_REST_SECONDS)
-        self._context.schedule.add(lambda: self._guard(self._begin), due)
+        self._context.scheduler.add(lambda: self._guard(self._begin), due)
         return True
 
     def _is_done_before(self, host: Host) -> bool:
@@ -108,22 +111,22 @@ class ScopeScan:
         return previous.coverage is Coverage.SCANNED and previous.run_id == self._context.resumes
 
     def _wait(self) -> None:
-        """Look again when the next command is worth it, or end the scope."""
-        due = self._commands.due
-        if due is None:
+        """Poll again when the next command is worth it, or end the scope."""
+        poll_at = self._commands.poll_at
+        if poll_at is None:
             self._finish(self._status())
         else:
-            self._context.schedule.add(lambda: self._guard(self._look), due)
+            self._context.scheduler.add(lambda: self._guard(self._poll), poll_at)
 
-    def _look(self) -> None:
+    def _poll(self) -> None:
         if self._context.cancelled.is_set():
             if self._context.taken_over.is_set():
-                self._commands.leave()
+                self._commands.detach()
             else:
                 self._commands.cancel()
             self._finish(ScopeStatus.CANCELLED)
             return
-        self._commands.look()
+        self._commands.poll()
         self._wait()
 
     def _status(self) -> ScopeStatus:
@@ -143,5 +146,5 @@ class ScopeScan:
     def _finish(self, status: ScopeStatus) -> None:
         record = replace(self._results.record, status=status)
         newest = not self._context.request.instances and status is not ScopeStatus.CANCELLED
-        self._context.ledger.write(ScopeEnd(record, newest))
+        self._context.writer.write(ScopeEnd(record, newest))
         self._context.emit(ScopeFinished(record))

@@ -1,6 +1,6 @@
 """What DynamoDB did not take of a run, kept until `python -m discovery replay` brings it in.
 
-One file an entry in `settings.spool_folder`; in Lambda, whose files are lost, a message of the SQS
+One file a write in `settings.spool_folder`; in Lambda, whose files are lost, a message of the SQS
 queue `DISCOVERY_DLQ_URL`. Replaying is harmless in any order and any number of times: see
 `discovery.run.writes`.
 """
@@ -20,7 +20,8 @@ from pydantic import ValidationError
 from discovery.aws.errors import aws_errors
 from discovery.aws.session import Aws
 from discovery.errors import AwsError, DiscoveryError, FailureKind
-from discovery.run.writes import ENTRY, Entry, EntryWriter
+from discovery.run.writes import WRITE, Write, WriteApplier
+from discovery.settings import Settings
 
 _log = logging.getLogger(__name__)
 _MESSAGES_A_CALL = 10
@@ -32,25 +33,34 @@ _AWAY = frozenset({FailureKind.AWS_UNAVAILABLE, FailureKind.THROTTLED})
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
-    """What a replay did. `problems` names each entry that stays where it is, and why."""
+    """What a replay did. `problems` names each write that stays where it is, and why."""
 
     written: int
     problems: tuple[str, ...]
 
 
+def replay_spooled(settings: Settings) -> Replayed:
+    """Store what DynamoDB did not take of earlier runs; what is stored is removed from the spool.
+
+    Raises AwsError when the queue cannot be read.
+    """
+    aws = Aws(settings)
+    return Spool(aws).replay(WriteApplier(aws))
+
+
 class FolderSpool:
-    """One file an entry: complete and on disk, or not there."""
+    """One file a write: complete and on disk, or not there."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def keep(self, entry: Entry) -> str:
-        """Keep `entry` and say where. Raises OSError when the disk does not take it."""
+    def keep(self, write: Write) -> str:
+        """Keep `write` and say where. Raises OSError when the disk does not take it."""
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        name = f"{entry.run_id}-{entry.entry}-{uuid4().hex[:8]}"
+        name = f"{write.run_id}-{write.kind}-{uuid4().hex[:8]}"
         unfinished, path = self._folder / f"{name}.tmp", self._folder / f"{name}.json"
         with unfinished.open("xb") as file:
-            file.write(ENTRY.dump_json(entry))
+            file.write(WRITE.dump_json(write))
             file.flush()
             os.fsync(file.fileno())
         unfinished.rename(path)
@@ -58,7 +68,7 @@ class FolderSpool:
         return str(path)
 
     def files(self) -> list[Path]:
-        """The entries that are kept, the oldest run's first."""
+        """The writes that are kept, the oldest run's first."""
         return sorted(self._folder.glob("*.json"))
 
 
@@ -69,11 +79,11 @@ class QueueSpool:
         self._client = aws.home("sqs")
         self._url = url
 
-    def keep(self, entry: Entry) -> str:
-        """Keep `entry` and say where. Raises AwsError."""
+    def keep(self, write: Write) -> str:
+        """Keep `write` and say where. Raises AwsError."""
         with aws_errors():
             self._client.send_message(
-                QueueUrl=self._url, MessageBody=ENTRY.dump_json(entry).decode()
+                QueueUrl=self._url, MessageBody=WRITE.dump_json(write).decode()
             )
         return self._url
 
@@ -81,15 +91,15 @@ class QueueSpool:
         """(receipt, text) of each message, once; those not deleted come back minutes later."""
         while True:
             with aws_errors():
-                answer = self._client.receive_message(
+                response = self._client.receive_message(
                     QueueUrl=self._url,
                     MaxNumberOfMessages=_MESSAGES_A_CALL,
                     VisibilityTimeout=_HIDDEN_SECONDS,
                     WaitTimeSeconds=_LONG_POLL_SECONDS,
                 )
-            if not answer.get("Messages"):
+            if not response.get("Messages"):
                 return
-            for message in answer["Messages"]:
+            for message in response["Messages"]:
                 yield message["ReceiptHandle"], message["Body"]
 
     def delete(self, receipt: str) -> None:
@@ -106,28 +116,28 @@ class Spool:
         url = aws.settings.dead_letter_queue
         self._queue = QueueSpool(aws, url) if url else None
 
-    def keep(self, entry: Entry) -> str:
-        """Keep `entry` and say where; the folder takes what the queue refuses. Raises OSError."""
+    def keep(self, write: Write) -> str:
+        """Keep `write` and say where; the folder takes what the queue refuses. Raises OSError."""
         if self._queue:
             try:
-                return self._queue.keep(entry)
+                return self._queue.keep(write)
             except AwsError as error:
-                _log.warning("the queue refused an entry, the folder takes it: %s", error)
-        return self._folder.keep(entry)
+                _log.warning("the queue refused a write, the folder takes it: %s", error)
+        return self._folder.keep(write)
 
-    def replay(self, writer: EntryWriter) -> Replayed:
+    def replay(self, applier: WriteApplier) -> Replayed:
         """Write everything that is kept; what is written is removed from here.
 
         Raises AwsError when the queue cannot be read.
         """
         written = 0
         problems: list[str] = []
-        for where, text, forget in self._entries():
+        for where, text, forget in self._kept_writes():
             try:
-                writer.replay(ENTRY.validate_json(text))
+                applier.replay(WRITE.validate_json(text))
             except ValidationError as error:
                 problem = error.errors()[0]["msg"]
-                problems.append(f"{where}: not an entry of this product: {problem}")
+                problems.append(f"{where}: not a write of this product: {problem}")
             except DiscoveryError as error:  # DynamoDB refuses, or holds what cannot be read
                 problems.append(f"{where}: {error}")
                 if isinstance(error, AwsError) and error.kind in _AWAY:
@@ -138,8 +148,8 @@ class Spool:
                 written += 1
         return Replayed(written, tuple(problems))
 
-    def _entries(self) -> Iterator[tuple[str, str, Callable[[], None]]]:
-        """Of each entry that is kept: where it is, its text, and what forgets it."""
+    def _kept_writes(self) -> Iterator[tuple[str, str, Callable[[], None]]]:
+        """Of each write that is kept: where it is, its text, and what forgets it."""
         for path in self._folder.files():
             try:
                 text = path.read_text(encoding="utf-8")

@@ -1,6 +1,6 @@
-"""What a run stores, as entries: written at once, or kept by the spool and written by `replay`.
+"""What a run stores, as writes: applied at once, or kept by the spool and applied by `replay`.
 
-Each is written whole or not at all, harmlessly twice, in any order, and never over what a newer run
+Each is applied whole or not at all, harmlessly twice, in any order, and never over what a newer run
 has written. That is what makes it safe to keep one for as long as DynamoDB does not take it.
 """
 
@@ -14,15 +14,16 @@ from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter
 
-from discovery.aws.host_writer import HostResult, HostWriter
+from discovery.aws.host_writer import HostRows, HostWriter
 from discovery.aws.inventory import Inventory
 from discovery.aws.runs import RunStore
 from discovery.aws.session import Aws
-from discovery.inventory.reconcile import HostChanges, HostOutcome, reconcile_host
+from discovery.inventory.reconcile import reconcile_host
 from discovery.model import (
     DatabaseRecord,
     Failure,
     Host,
+    HostChanges,
     HostRecord,
     HostReport,
     OutstandingCommand,
@@ -30,35 +31,37 @@ from discovery.model import (
     ScopeRecord,
 )
 
-NO_CHANGES = HostChanges((), (), ())
-
 
 @dataclass(frozen=True, slots=True)
-class HostLook:
-    """What a run saw of one host: not yet compared with the inventory, which may not be readable
-    when the look is kept, and may have moved on when it is replayed."""
+class HostObservation:
+    """What a run saw of one host at `seen_at`, and the host's coverage from then on.
+
+    It is not yet compared with the inventory. That may not be readable when the observation is
+    spooled, and may have moved on when it is replayed.
+    """
 
     host: Host
     result: HostReport | Failure
     seen_at: datetime
     coverage: HostRecord
-    entry: Literal["look"] = "look"
+    kind: Literal["observation"] = "observation"
 
     @property
     def run_id(self) -> str:
-        """The run that looked."""
+        """The run that scanned the host."""
         return self.coverage.run_id
 
 
 @dataclass(frozen=True, slots=True)
 class NotScanned:
-    """Hosts of one run without a look, each with the reason; see `HostWriter.write_coverage`."""
+    """Hosts of one run without an observation, each with the reason; see
+    `HostWriter.write_coverage`."""
 
     run_id: str
     hosts: tuple[HostRecord, ...]
     in_run: bool = True
     newest: bool = True
-    entry: Literal["not-scanned"] = "not-scanned"
+    kind: Literal["not-scanned"] = "not-scanned"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +70,7 @@ class ScopeEnd:
 
     record: ScopeRecord
     newest: bool
-    entry: Literal["scope"] = "scope"
+    kind: Literal["scope"] = "scope"
 
     @property
     def run_id(self) -> str:
@@ -76,12 +79,12 @@ class ScopeEnd:
 
 
 @dataclass(frozen=True, slots=True)
-class InFlight:
-    """A command that was sent. One that has been collected since does no harm: what is stored of
-    its hosts is newer than it."""
+class CommandInFlight:
+    """A command that was sent. Applying it late does no harm: what is stored of its hosts by then
+    is newer than it."""
 
     command: OutstandingCommand
-    entry: Literal["in-flight"] = "in-flight"
+    kind: Literal["in-flight"] = "in-flight"
 
     @property
     def run_id(self) -> str:
@@ -94,7 +97,7 @@ class RunEnd:
     """How a run ended."""
 
     run: RunRecord
-    entry: Literal["run"] = "run"
+    kind: Literal["run"] = "run"
 
     @property
     def run_id(self) -> str:
@@ -102,74 +105,73 @@ class RunEnd:
         return self.run.run_id
 
 
-Entry = HostLook | NotScanned | ScopeEnd | InFlight | RunEnd
-ENTRY: TypeAdapter[Entry] = TypeAdapter(Annotated[Entry, Field(discriminator="entry")])
+Write = HostObservation | NotScanned | ScopeEnd | CommandInFlight | RunEnd
+WRITE: TypeAdapter[Write] = TypeAdapter(Annotated[Write, Field(discriminator="kind")])
 
 
-class EntryWriter:
-    """Writes entries to the two tables. Safe across threads.
+class WriteApplier:
+    """Applies writes to the two tables. Safe across threads.
 
-    `known` gives the inventory's records of a host; when left out they are read for each look.
+    `known_records` gives the inventory's records of a host; when left out they are read for each
+    observation.
     """
 
     def __init__(
         self,
         aws: Aws,
-        known: Callable[[Host], Iterable[DatabaseRecord]] | None = None,
+        known_records: Callable[[Host], Iterable[DatabaseRecord]] | None = None,
         *,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._settings = aws.settings
         self._inventory = Inventory(aws)
-        self._known = known
+        self._known_records = known_records or self._read_records
         self._runs = RunStore(aws)
         self._hosts = HostWriter(aws, sleep=sleep)
 
-    def write(self, entry: Entry) -> HostChanges:
-        """Store `entry`; what it changed in the inventory. Raises AwsError."""
-        match entry:
-            case HostLook():
-                return self.write_looks([entry])[0]
+    def apply(self, write: Write) -> HostChanges:
+        """Store `write`; what it changed in the inventory. Raises AwsError."""
+        match write:
+            case HostObservation():
+                return self.apply_observations([write])[0]
             case NotScanned():
-                self._hosts.write_coverage(entry.hosts, in_run=entry.in_run, newest=entry.newest)
+                self._hosts.write_coverage(write.hosts, in_run=write.in_run, newest=write.newest)
             case ScopeEnd():
-                self._runs.put_scope(entry.record, newest=entry.newest)
-            case InFlight():
-                self._runs.put_outstanding(entry.command)
+                self._runs.put_scope(write.record, newest=write.newest)
+            case CommandInFlight():
+                self._runs.put_outstanding(write.command)
             case RunEnd():
-                self._runs.close_run(entry.run)
-        return NO_CHANGES
+                self._runs.close_run(write.run)
+        return HostChanges()
 
-    def replay(self, entry: Entry) -> None:
-        """Store an entry that was kept. Raises AwsError."""
-        self.write(entry)
-        if isinstance(entry, HostLook) and isinstance(entry.result, HostReport):
-            self._runs.clear_unscanned(entry.coverage)  # its run had to say that it was not stored
+    def apply_observations(self, observations: Sequence[HostObservation]) -> list[HostChanges]:
+        """Store `observations`, few transactions for many; what each changed in the inventory.
 
-    def write_looks(self, looks: Sequence[HostLook]) -> list[HostChanges]:
-        """Store `looks`, few transactions for many; what each changed in the inventory. Raises
-        AwsError; some of them may be stored then, and storing them again does no harm."""
-        results = [self._result(look) for look in looks]
-        self._hosts.write(*results)
-        return [result.changes for result in results]
+        Raises AwsError. Some of them may be stored then; storing them again does no harm.
+        """
+        changes = [self._reconcile(observation) for observation in observations]
+        coverage = (observation.coverage for observation in observations)
+        self._hosts.write(*map(HostRows, changes, coverage))
+        return changes
 
-    def _result(self, look: HostLook) -> HostResult:
-        host, result, settings = look.host, look.result, self._settings
-        failure = result if isinstance(result, Failure) else None
-        report = result if isinstance(result, HostReport) else None
-        changes = reconcile_host(
-            tuple(self._known_records(host)),
-            HostOutcome(host, report, failure),
-            run_id=look.run_id,
-            now=look.seen_at,
-            gone_ttl_days=settings.gone_ttl_days,
-            environment_tags=settings.environment_tags,
-            growth_percent=settings.growth_percent,
+    def replay(self, write: Write) -> None:
+        """Store a write that was spooled. Raises AwsError."""
+        self.apply(write)
+        if isinstance(write, HostObservation) and isinstance(write.result, HostReport):
+            # Its run had to list the host as not scanned, since it could not be stored.
+            self._runs.clear_unscanned(write.coverage)
+
+    def _reconcile(self, observation: HostObservation) -> HostChanges:
+        return reconcile_host(
+            tuple(self._known_records(observation.host)),
+            observation.host,
+            observation.result,
+            run_id=observation.run_id,
+            now=observation.seen_at,
+            gone_ttl_days=self._settings.gone_ttl_days,
+            environment_tags=self._settings.environment_tags,
+            growth_percent=self._settings.growth_percent,
         )
-        unscanned = look.coverage if failure else None
-        return HostResult(look.run_id, changes, look.coverage, unscanned)
 
-    def _known_records(self, host: Host) -> Iterable[DatabaseRecord]:
-        if self._known:
-            return self._known(host)
+    def _read_records(self, host: Host) -> Iterable[DatabaseRecord]:
         return self._inventory.host_records(host.account_id, host.instance_id)

@@ -6,7 +6,7 @@ import streamlit as st
 
 from discovery.errors import DiscoveryError, RunInProgressError
 from discovery.model import RunRecord, RunRequest
-from discovery.run import background
+from discovery.run import cancel_run, start_run_in_background
 from discovery.settings import ORGANIZATION
 from discovery.view import formatting as fmt
 from discovery.view import frames, snapshot
@@ -82,7 +82,7 @@ def cancel(run: RunRecord) -> None:
     """Ask for the end of `run`."""
     page.require(Role.ADMIN)
     try:
-        background.cancel(snapshot.settings(), run.run_id)
+        cancel_run(snapshot.settings(), run.run_id)
     except DiscoveryError as error:
         page.show_error(error)
     else:
@@ -157,7 +157,7 @@ def start(request: RunRequest) -> None:
     page.require(Role.ADMIN)
     try:
         with st.spinner("Starting"):
-            background.start(snapshot.settings(), request, trigger="dashboard")
+            start_run_in_background(snapshot.settings(), request, trigger="dashboard")
     except RunInProgressError as error:
         st.error(
             f"A run is in progress since {fmt.exact(error.since)}, held by "

@@ -17,7 +17,7 @@ from discovery.aws.session import Aws
 from discovery.model import Scope
 from discovery.sandbox import Sandbox
 from discovery.settings import Settings
-from simulation.aws import VirtualClock
+from simulation.clock import VirtualClock
 
 
 def test_requests_keep_to_the_rate_after_a_burst() -> None:

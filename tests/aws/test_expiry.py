@@ -27,7 +27,7 @@ from discovery.model import (
     ScopeRecord,
     ScopeStatus,
 )
-from discovery.run.runner import run_discovery
+from discovery.run import start_run
 from discovery.sandbox import Sandbox
 from discovery.settings import Settings, load_settings
 from tests.support.empty_tables import empty_tables
@@ -98,7 +98,7 @@ def test_everything_a_real_run_leaves_expires_with_it_but_the_newest_state(
     kept_a_day: Aws, settings: Settings
 ) -> None:
     """A run's items all have one time to live, counted from its beginning."""
-    run = run_discovery(
+    run = start_run(
         settings.model_copy(update={"history_days": 400}),
         RunRequest(accounts=(ACCOUNT,)),
         trigger="test",

@@ -43,7 +43,7 @@ from discovery.sandbox import Sandbox
 from discovery.settings import Settings
 from tests.support.dynamodb_local import DynamoDbLocal
 from tests.support.empty_tables import empty_tables
-from tests.support.results import EARLIER, LATER, NOW, a_record, a_result, dump
+from tests.support.results import EARLIER, LATER, NOW, a_record, dump, host_rows
 
 
 @pytest.fixture(scope="module")
@@ -315,10 +315,10 @@ def test_empty_tag_values_are_stored(aws: Aws, request: pytest.FixtureRequest) -
 def test_a_host_is_written_in_one_call(aws: Aws) -> None:
     """Records, changes, placeholder and coverage go together, and come back."""
     runs = RunStore(aws)
-    HostWriter(aws).write(a_result(EARLIER, failed=True))
+    HostWriter(aws).write(host_rows(EARLIER, failed=True))
     assert [one.coverage for one in runs.unscanned_hosts(EARLIER)] == [Coverage.FAILED]
     before = aws.calls.usage().calls["dynamodb:TransactWriteItems"]
-    good = a_result(LATER, databases=2)
+    good = host_rows(LATER, databases=2)
     placeholder = a_record(db_id="none", run_id=EARLIER)
     HostWriter(aws).write(replace(good, changes=replace(good.changes, deletes=(placeholder,))))
     assert aws.calls.usage().calls["dynamodb:TransactWriteItems"] == before + 1
@@ -360,7 +360,7 @@ def test_units_are_what_the_items_weigh(aws: Aws, request: pytest.FixtureRequest
     charged = 2 if "dynamodb-local" in request.node.name else 1  # it charges twice what AWS does
     writer, inventory = HostWriter(aws), Inventory(aws)
     heavy = a_record(warnings=("x" * 10_000,))
-    result = a_result(LATER)
+    result = host_rows(LATER)
     writer.write(replace(result, changes=replace(result.changes, puts=(heavy,), changes=())))
     written = aws.calls.usage()
     assert written.write_units == charged * 2 * (11 + 1), "the record takes 11 KiB, the coverage 1"
@@ -373,9 +373,9 @@ def test_units_are_what_the_items_weigh(aws: Aws, request: pytest.FixtureRequest
 
 def test_writing_twice_changes_nothing(aws: Aws) -> None:
     """The same result written again leaves every item as it was."""
-    HostWriter(aws).write(a_result(LATER))
+    HostWriter(aws).write(host_rows(LATER))
     before = dump(aws)
-    HostWriter(aws).write(a_result(LATER))
+    HostWriter(aws).write(host_rows(LATER))
     assert dump(aws) == before
 
 
@@ -383,11 +383,11 @@ def test_an_older_result_takes_only_what_is_free(aws: Aws) -> None:
     """Coming late, it overwrites nothing, brings no placeholder and no change of a record that
     lost; what no newer run has said anything about is stored."""
     writer = HostWriter(aws)
-    writer.write(a_result(LATER))
+    writer.write(host_rows(LATER))
     before = dump(aws)
-    writer.write(a_result(EARLIER))
+    writer.write(host_rows(EARLIER))
     assert dump(aws) == before
-    writer.write(a_result(EARLIER, databases=2))
+    writer.write(host_rows(EARLIER, databases=2))
     found = {one.db_id: one.run_id for one in Inventory(aws).all_records()}
     assert found == {"mysql-3306": LATER, "mysql-3307": EARLIER}
     assert [one.db_id for one in RunStore(aws).changes(EARLIER)] == ["mysql-3307"]
@@ -397,7 +397,7 @@ def test_a_host_beyond_one_transaction_is_split(aws: Aws, request: pytest.Fixtur
     """More than 100 items go in several transactions, the coverage in the last."""
     if "dynamodb-local" in request.node.name:
         pytest.skip("this engine is of 2020 and takes 10 actions a transaction, DynamoDB 100")
-    HostWriter(aws).write(a_result(LATER, databases=80))
+    HostWriter(aws).write(host_rows(LATER, databases=80))
     assert aws.calls.usage().calls["dynamodb:TransactWriteItems"] == 2
     assert len(list(Inventory(aws).all_records())) == 80
     assert len(RunStore(aws).changes(LATER)) == 80
@@ -406,9 +406,9 @@ def test_a_host_beyond_one_transaction_is_split(aws: Aws, request: pytest.Fixtur
 
 def test_a_refused_item_leaves_all_as_it_was(aws: Aws) -> None:
     """One item that DynamoDB refuses (over 400 KB): nothing of the host is written."""
-    HostWriter(aws).write(a_result(EARLIER))
+    HostWriter(aws).write(host_rows(EARLIER))
     before = dump(aws)
-    result = a_result(LATER, databases=2)
+    result = host_rows(LATER, databases=2)
     huge = replace(result.changes.puts[1], warnings=("x" * 500_000,))
     changes = replace(result.changes, puts=(result.changes.puts[0], huge))
     with pytest.raises(AwsError):
@@ -440,7 +440,7 @@ def test_conflicts_are_waited_for(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> 
         )
 
     monkeypatch.setattr(client, "transact_write_items", conflict_twice)
-    writer.write(a_result(LATER))
+    writer.write(host_rows(LATER))
     assert len(pauses) == 2 and pauses[1] > pauses[0] / 2 and len(set(tokens)) == 1
     assert len(list(Inventory(aws).all_records())) == 1
 
@@ -490,8 +490,8 @@ def test_nothing_is_added_to_a_run_that_has_ended(aws: Aws) -> None:
 def test_the_changes_of_a_run_are_counted_by_kind(aws: Aws) -> None:
     """Those of another run are not among them."""
     writer = HostWriter(aws)
-    writer.write(a_result(LATER, databases=3))
-    writer.write(a_result(EARLIER, databases=1))
+    writer.write(host_rows(LATER, databases=3))
+    writer.write(host_rows(EARLIER, databases=1))
     assert SharedRun(aws, LATER).change_kinds() == {"appeared": 3}
 
 

@@ -13,7 +13,7 @@ from discovery.aws.runs import RunStore
 from discovery.aws.session import Aws
 from discovery.aws.usage import CallCounter
 from discovery.model import RunRecord, RunStatus
-from discovery.run.runner import run_discovery
+from discovery.run import start_run
 from discovery.sandbox import Sandbox
 from discovery.settings import Settings
 from tests.support.empty_tables import empty_tables
@@ -31,7 +31,7 @@ def _empty(sandbox: Sandbox) -> None:
 
 def scan_one(sandbox: Sandbox, settings: Settings) -> RunRecord:
     """One finished run of one host."""
-    return run_discovery(settings, request_for(*hosts_of(sandbox, 1)), trigger="test")
+    return start_run(settings, request_for(*hosts_of(sandbox, 1)), trigger="test")
 
 
 def test_every_request_is_on_the_record(sandbox: Sandbox, settings: Settings) -> None:

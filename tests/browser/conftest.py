@@ -13,7 +13,7 @@ from dataclasses import replace
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from discovery.run.runner import run_discovery
+from discovery.run import start_run
 from discovery.sandbox import Sandbox
 from discovery.sandbox.hosts import SandboxHost
 from discovery.settings import ROOT, load_settings
@@ -68,7 +68,7 @@ def discovered(sandbox: Sandbox, growing_host: SandboxHost) -> Iterator[Sandbox]
     with pytest.MonkeyPatch.context() as patch:
         for name, value in sandbox.environment.items():
             patch.setenv(name, value)
-        run_discovery(load_settings(sandbox.environment), trigger="test")
+        start_run(load_settings(sandbox.environment), trigger="test")
     yield sandbox
     empty_tables(sandbox)
 

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from discovery.errors import FailureKind, ReportError
-from discovery.inventory.reconcile import HostChanges, HostOutcome, environment_of, reconcile_host
+from discovery.inventory.reconcile import environment_of, reconcile_host
 from discovery.inventory.report import parse_report
 from discovery.model import (
     NO_DATABASE,
@@ -21,6 +21,7 @@ from discovery.model import (
     DatabaseStatus,
     DiscoveryStatus,
     Failure,
+    HostChanges,
     HostFacts,
     HostReport,
     ReportedDatabase,
@@ -36,7 +37,14 @@ from tests.support.strategies import (
 
 NOW = EPOCH + timedelta(days=1)
 RUN = "20260205T100000Z-00ff00"
-FACTS = HostFacts("ip-10-0-1-17", "Ubuntu 22.04.4 LTS", "5.15.0", "x86_64", 4096, 2)
+FACTS = HostFacts(
+    hostname="ip-10-0-1-17",
+    os_name="Ubuntu 22.04.4 LTS",
+    kernel="5.15.0",
+    architecture="x86_64",
+    system_memory_mb=4096,
+    system_cpu_cores=2,
+)
 REPORTED = ReportedDatabase(
     db_id="mysql-3306",
     engine="mysql",
@@ -50,13 +58,15 @@ REPORTED = ReportedDatabase(
 )
 
 
-def reconcile(
-    known: Sequence[DatabaseRecord], outcome: HostOutcome, run_id: str = RUN
-) -> HostChanges:
+Result = HostReport | Failure
+
+
+def reconcile(known: Sequence[DatabaseRecord], result: Result, run_id: str = RUN) -> HostChanges:
     """`reconcile_host` with this module's run, time and settings."""
     return reconcile_host(
         known,
-        outcome,
+        HOST,
+        result,
         run_id=run_id,
         now=NOW,
         gone_ttl_days=90,
@@ -64,14 +74,14 @@ def reconcile(
     )
 
 
-def scanned(*databases: ReportedDatabase, complete: bool = True) -> HostOutcome:
+def scanned(*databases: ReportedDatabase, complete: bool = True) -> HostReport:
     """A host that reported these databases."""
-    return HostOutcome(HOST, HostReport(FACTS, databases, ("slow disk",), 87, complete), None)
+    return HostReport(FACTS, databases, ("slow disk",), 87, complete)
 
 
-def failed(kind: FailureKind = FailureKind.TIMED_OUT, message: str = "no answer") -> HostOutcome:
-    """A host whose look failed."""
-    return HostOutcome(HOST, None, Failure(kind, message))
+def failed(kind: FailureKind = FailureKind.TIMED_OUT, message: str = "no answer") -> Failure:
+    """A host whose scan failed."""
+    return Failure(kind, message)
 
 
 def after(known: Sequence[DatabaseRecord], changes: HostChanges) -> dict[str, DatabaseRecord]:
@@ -322,16 +332,8 @@ def test_a_failure_is_told_by_the_placeholder_and_changes_nothing_else() -> None
 def test_an_older_run_changes_nothing_that_a_newer_one_wrote() -> None:
     """A run that was overtaken must not bring back what it saw before."""
     newer = known_record(run_id="20990101T000000Z-000000")
-    for outcome in (scanned(), scanned(REPORTED), failed()):
-        assert reconcile([newer], outcome) == HostChanges((), (), ())
-
-
-def test_an_outcome_is_a_report_or_a_failure() -> None:
-    """Neither or both is a defect of the caller, told at once."""
-    report = HostReport(FACTS, (), (), 1)
-    for bad in ((None, None), (report, Failure(FailureKind.INTERNAL, ""))):
-        with pytest.raises(ValueError, match=HOST.instance_id):
-            HostOutcome(HOST, *bad)
+    for result in (scanned(), scanned(REPORTED), failed()):
+        assert reconcile([newer], result) == HostChanges()
 
 
 @pytest.mark.parametrize(
@@ -353,12 +355,12 @@ def test_the_environment_is_the_first_tag_that_is_set(
 # --- anything at all ----------------------------------------------------------------------------
 
 
-def outcome_of(line: str) -> HostOutcome:
+def result_of(line: str) -> Result:
     """What the runner makes of a host's output."""
     try:
-        return HostOutcome(HOST, parse_report(line), None)
+        return parse_report(line)
     except ReportError as error:
-        return HostOutcome(HOST, None, Failure(error.kind, str(error)))
+        return Failure(error.kind, str(error))
 
 
 @given(known_records(), honest_lines() | hostile_lines())
@@ -366,8 +368,8 @@ def outcome_of(line: str) -> HostOutcome:
 def test_no_output_of_a_host_loses_a_known_record(known: list[DatabaseRecord], line: str) -> None:
     """Whatever a host prints, every known database is still there, and it is newly gone only when
     the report was complete; only placeholders are deleted; first days never move."""
-    outcome = outcome_of(line)
-    changes = reconcile(known, outcome)
+    result = result_of(line)
+    changes = reconcile(known, result)
     held = after(known, changes)
     assert all(record.db_id == NO_DATABASE for record in changes.deletes)
     for record in known:
@@ -376,10 +378,10 @@ def test_no_output_of_a_host_loses_a_known_record(known: list[DatabaseRecord], l
         now = held[record.db_id]
         assert now.first_seen == record.first_seen
         if now.status is DatabaseStatus.GONE and record.status is not DatabaseStatus.GONE:
-            assert outcome.report is not None
-            assert outcome.report.complete
+            assert isinstance(result, HostReport)
+            assert result.complete
             assert now.gone_at == NOW
-        if outcome.report is None:
+        if isinstance(result, Failure):
             assert now == record
 
 
@@ -388,13 +390,13 @@ def test_no_output_of_a_host_loses_a_known_record(known: list[DatabaseRecord], l
 def test_a_report_is_stored_whole_and_consistent(known: list[DatabaseRecord], line: str) -> None:
     """Every reported database is put once; live databases and a placeholder exclude each other;
     a known version or place is never replaced by unknown without a sign that it is another."""
-    outcome = outcome_of(line)
-    assert outcome.report is not None
-    changes = reconcile(known, outcome)
+    result = result_of(line)
+    assert isinstance(result, HostReport)
+    changes = reconcile(known, result)
     held = after(known, changes)
     keys = [record.key for record in changes.puts]
     assert len(set(keys)) == len(keys)
-    assert {database.db_id for database in outcome.report.databases} <= set(held)
+    assert {database.db_id for database in result.databases} <= set(held)
     live = [
         record
         for record in held.values()
@@ -415,10 +417,11 @@ def test_the_same_report_again_changes_nothing(
     known: list[DatabaseRecord], line: str, seconds: int
 ) -> None:
     """Reconciling twice with the same report finds no further change and the same state."""
-    first = after(known, reconcile(known, outcome_of(line)))
+    first = after(known, reconcile(known, result_of(line)))
     again = reconcile_host(
         list(first.values()),
-        outcome_of(line),
+        HOST,
+        result_of(line),
         run_id=RUN,
         now=NOW + timedelta(seconds=seconds),
         gone_ttl_days=90,

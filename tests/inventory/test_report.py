@@ -58,7 +58,12 @@ def test_a_report_is_read_with_every_value() -> None:
     """Each value of the line arrives under the record's name, the size in MiB."""
     report = parse_report(report_line(database_entry(), warnings=["a file could not be read"]))
     assert report.host == HostFacts(
-        "ip-10-0-1-17", "Ubuntu 22.04.4 LTS", "5.15.0-1052-aws", "x86_64", 4096, 2
+        hostname="ip-10-0-1-17",
+        os_name="Ubuntu 22.04.4 LTS",
+        kernel="5.15.0-1052-aws",
+        architecture="x86_64",
+        system_memory_mb=4096,
+        system_cpu_cores=2,
     )
     assert (report.complete, report.elapsed_ms) == (True, 87)
     assert report.warnings == ("a file could not be read",)
@@ -387,7 +392,7 @@ def test_a_bad_host_costs_the_host_facts_only() -> None:
     report = parse_report(
         report_line(database_entry(), host={"hostname": "a\x1b[31mb", "memory_mb": -1, "cores": 2})
     )
-    assert report.host == HostFacts(hostname="ab", cpu_cores=2)
+    assert report.host == HostFacts(hostname="ab", system_cpu_cores=2)
     assert report.complete
     assert parse_report(report_line(host=[])).host == HostFacts()
 

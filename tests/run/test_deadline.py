@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from benchmarks.discovery import settings_for
 from discovery.aws.inventory import Inventory
 from discovery.aws.runs import RunStore
 from discovery.cli.scan import exit_code
@@ -17,7 +16,9 @@ from discovery.errors import FailureKind, NotFoundError
 from discovery.model import EVERYTHING, RunRecord, RunStatus
 from discovery.run.events import BatchSent, Event
 from discovery.run.runner import DiscoveryRun
-from simulation.aws import Limits, SimulatedAws, VirtualClock, VirtualScheduler
+from simulation.aws import Limits, SimulatedAws
+from simulation.clock import VirtualClock, VirtualScheduler
+from simulation.runs import settings_for
 
 HOSTS = 200
 LIMITS = Limits(throttled=0.0, tail=0.0, median_seconds=8.0)

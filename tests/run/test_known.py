@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from benchmarks.discovery import run_once, settings_for
 from discovery.aws.inventory import Inventory
 from discovery.model import Coverage, Host, Scope
-from discovery.run.context import KnownRecords
-from simulation.aws import REGION, Limits, SimulatedAws, VirtualClock
+from discovery.run.known import KnownRecords
+from simulation.aws import REGION, Limits, SimulatedAws
+from simulation.clock import VirtualClock
+from simulation.runs import run_once, settings_for
 
 ACCOUNT = "000000000001"
 
@@ -31,15 +32,15 @@ def test_an_account_is_read_once() -> None:
     """However many of its hosts are asked for."""
     aws, known, hosts = an_account()
     before = reads(aws)
-    assert all(len(known.of_host(host)) == 1 for host in hosts)
+    assert all(len(known.records_of(host)) == 1 for host in hosts)
     assert reads(aws) - before == 1
 
 
 def test_a_host_that_is_done_is_read_anew() -> None:
     """What was known of it is let go; asked for again, it is what the table holds, not nothing."""
     aws, known, hosts = an_account()
-    first = known.of_host(hosts[0])
+    first = known.records_of(hosts[0])
     known.host_done(hosts[0])
     before = reads(aws)
-    assert list(known.of_host(hosts[0])) == list(first) != []
+    assert list(known.records_of(hosts[0])) == list(first) != []
     assert reads(aws) - before == 1

@@ -8,7 +8,7 @@ import pytest
 
 from discovery.cli.scan import exit_code
 from discovery.model import Coverage, DatabaseStatus, RunRecord, RunStatus
-from discovery.run.writes import HostLook, ScopeEnd
+from discovery.run.writes import HostObservation, ScopeEnd
 from tests.support.world import CLEAN, Outage, Run, World
 
 HOSTS = 20
@@ -49,7 +49,7 @@ def test_away_from_the_start_nothing_is_sent(world: World, error: str) -> None:
         assert world.run(Run(outages=(Outage(first, FOREVER, error),))) is None
         assert dict(world.sent) == sent
         world.clock.sleep(100)
-    assert world.kept() == [] or all(not isinstance(one, HostLook) for one in world.kept())
+    assert world.kept() == [] or all(not isinstance(one, HostObservation) for one in world.kept())
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_known_records_that_cannot_be_read_make_no_change(world: World, calls: i
     before = world.records()
     # A run queries its predecessors twice and each scope's coverage; then what is known.
     record = run(world, Outage(5, calls, UNAVAILABLE, of="Query"))
-    assert any(isinstance(one, HostLook) for one in world.kept())
+    assert any(isinstance(one, HostObservation) for one in world.kept())
     assert live(world).keys() == before.keys()
     world.replay()
     assert world.runs.changes(record.run_id) == []

@@ -13,7 +13,7 @@ from discovery.cli.doctor import examine
 from discovery.errors import AwsError, ConfigurationError, FailureKind, RequestError
 from discovery.model import EVERYTHING, RunRequest, Scope, ScopeStatus
 from discovery.run.plan import plan_run
-from discovery.run.runner import run_discovery
+from discovery.run.runner import start_run
 from discovery.sandbox import Sandbox
 from discovery.settings import Settings, load_settings
 from tests.support.empty_tables import empty_tables
@@ -148,7 +148,7 @@ def refusing(sandbox: Sandbox, settings: Settings) -> Iterator[Settings]:
 def test_refused_regions_are_a_failed_scope_and_not_none(refusing: Settings) -> None:
     """The account that did not tell its regions is a failed scope, with AWS's words; the other
     account is discovered."""
-    run = run_discovery(refusing, trigger="test")
+    run = start_run(refusing, trigger="test")
     failed = RunStore(Aws(refusing)).scopes(run.run_id)
     states = {(one.account_id, one.region): one for one in failed}
     scope = states.pop((STAGING, "eu-west-1"))

@@ -1,4 +1,4 @@
-"""Looks at commands: few, and when they are worth it; the schedule that holds them."""
+"""PollTimes at commands: few, and when they are worth it; the schedule that holds them."""
 
 from __future__ import annotations
 
@@ -9,49 +9,49 @@ from threading import Event as Flag
 import pytest
 
 from discovery.clock import Clock
-from discovery.run.polling import Looks
+from discovery.run.polling import PollTimes
 from discovery.run.scheduler import Scheduler
 
 
-def test_first_look_is_when_most_hosts_were_done() -> None:
-    """With a hundred hosts seen, the first look waits for nearly all of them, no longer."""
-    looks = Looks(None, limit=60)
+def test_the_first_poll_is_when_most_hosts_were_done() -> None:
+    """With a hundred hosts seen, the first poll waits for nearly all of them, no longer."""
+    poll_times = PollTimes(None, time_limit=60)
     for seconds in range(1, 101):
-        looks.saw(seconds / 10)
-    assert looks.first(1) == pytest.approx(9.8, abs=0.2)
+        poll_times.record_answer(seconds / 10)
+    assert poll_times.first_poll(1) == pytest.approx(9.8, abs=0.2)
 
 
-def test_the_last_run_teaches_the_first_look_of_the_next() -> None:
+def test_the_last_run_teaches_the_first_poll_of_the_next() -> None:
     """Before any host has answered, what the previous run learned counts."""
-    assert Looks(12.0, limit=60).first(50) == 12.0
-    assert Looks(None, limit=60).first(1) == 3.5
-    assert Looks(0.2, limit=60).first(50) == 2.0
+    assert PollTimes(12.0, time_limit=60).first_poll(50) == 12.0
+    assert PollTimes(None, time_limit=60).first_poll(1) == 3.5
+    assert PollTimes(0.2, time_limit=60).first_poll(50) == 2.0
 
 
-def test_a_first_look_at_many_unknown_hosts_waits_longer() -> None:
-    """One look at fifty hosts of which half are not done is a look wasted."""
-    looks = Looks(None, limit=60)
-    assert looks.first(50) > 2 * looks.first(1)
+def test_a_first_poll_of_many_unknown_hosts_waits_longer() -> None:
+    """One poll of fifty hosts of which half are not done is a poll wasted."""
+    poll_times = PollTimes(None, time_limit=60)
+    assert poll_times.first_poll(50) > 2 * poll_times.first_poll(1)
 
 
-def test_a_few_that_are_left_of_many_are_worth_one_look_more() -> None:
-    """Two of fifty are looked at when their time limit has passed; twenty of fifty before."""
-    looks = Looks(10.0, limit=60)
-    assert looks.after(10.0, hosts=50, waiting=2) == 63.0
-    assert looks.after(10.0, hosts=50, waiting=20) == 30.0
-    assert looks.after(10.0, hosts=2, waiting=1) == 30.0
+def test_a_few_that_are_left_of_many_are_worth_one_poll_more() -> None:
+    """Two of fifty are polled when their time limit has passed; twenty of fifty before."""
+    poll_times = PollTimes(10.0, time_limit=60)
+    assert poll_times.next_poll(10.0, hosts=50, waiting=2) == 63.0
+    assert poll_times.next_poll(10.0, hosts=50, waiting=20) == 30.0
+    assert poll_times.next_poll(10.0, hosts=2, waiting=1) == 30.0
 
 
 def test_a_few_left_do_not_wait_for_a_long_time_limit() -> None:
     """Where a host may take an hour, the slow ones are not left until it is over."""
-    assert Looks(10.0, limit=3600).after(10.0, hosts=50, waiting=2) == 30.0
+    assert PollTimes(10.0, time_limit=3600).next_poll(10.0, hosts=50, waiting=2) == 30.0
 
 
-def test_looks_grow_apart_and_one_falls_just_after_the_time_limit() -> None:
-    """Four looks cover a host that runs into its time limit of a minute."""
-    looks, at = Looks(8.0, limit=60), [8.0]
+def test_polls_grow_apart_and_one_falls_just_after_the_time_limit() -> None:
+    """Four polls cover a host that runs into its time limit of a minute."""
+    poll_times, at = PollTimes(8.0, time_limit=60), [8.0]
     while at[-1] < 120:
-        at.append(looks.after(at[-1], hosts=8, waiting=8))
+        at.append(poll_times.next_poll(at[-1], hosts=8, waiting=8))
     assert at[:4] == [8.0, 24.0, 54.0, 63.0]
     assert all(later - earlier <= 30 for earlier, later in pairwise(at))
 

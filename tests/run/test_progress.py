@@ -17,7 +17,14 @@ from discovery.model import (
     ScopeRecord,
     ScopeStatus,
 )
-from discovery.run.events import BatchSent, Event, HostDone, HostsLeft, ScopeFinished, ScopeListed
+from discovery.run.events import (
+    BatchSent,
+    Event,
+    HostDone,
+    HostsUnreached,
+    ScopeFinished,
+    ScopeListed,
+)
 from discovery.run.progress import advance, final_status
 
 NOW = datetime(2026, 2, 4, tzinfo=UTC)
@@ -50,7 +57,7 @@ def test_each_event_is_counted_once() -> None:
         BatchSent(SCOPE, "c", 2),
         HostDone(HOST, databases=2, changes=(change, change)),
         HostDone(HOST, 0, (), Failure(FailureKind.TIMED_OUT, "")),
-        HostsLeft(SCOPE, 2),
+        HostsUnreached(SCOPE, 2),
         ScopeFinished(scope_record(ScopeStatus.PARTIAL)),
         ScopeFinished(scope_record(ScopeStatus.FAILED)),
     )

@@ -32,7 +32,7 @@ from discovery.model import (
 )
 from discovery.run import background
 from discovery.run.events import Event, RunFinished, ScopeListed
-from discovery.run.runner import DiscoveryRun, run_discovery
+from discovery.run.runner import DiscoveryRun, start_run
 from discovery.sandbox import Sandbox
 from discovery.sandbox.hosts import SandboxHost
 from discovery.settings import Settings
@@ -48,7 +48,7 @@ def _empty(sandbox: Sandbox) -> None:
 
 def scan(settings: Settings, *hosts: SandboxHost, **options: Any) -> RunRecord:
     """One finished run of just these hosts."""
-    return run_discovery(settings, request_for(*hosts), trigger="test", **options)
+    return start_run(settings, request_for(*hosts), trigger="test", **options)
 
 
 def records(settings: Settings) -> dict[tuple[str, str], DatabaseRecord]:
@@ -104,7 +104,7 @@ def test_a_failing_account_keeps_its_records_and_costs_no_other(
     sandbox.fail_next(
         "sts:AssumeRole", "AccessDenied", 1, account=sandbox.estate.management_account
     )
-    run = run_discovery(
+    run = start_run(
         settings.model_copy(update={"scope_workers": 1}), request_for(one, other), trigger="test"
     )
     after = records(settings)
@@ -326,11 +326,11 @@ def test_a_background_run_is_cancelled_through_the_table(
     scan(settings, host)
     host.delay_seconds, usual = 600.0, host.delay_seconds
     try:
-        run_id = background.start(settings, request_for(host), trigger="test")
+        run_id = background.start_run_in_background(settings, request_for(host), trigger="test")
         runs = RunStore(Aws(settings))
         runs.request_cancel(run_id)
         deadline = time.monotonic() + 30
-        while (run := background.snapshot(settings)) and time.monotonic() < deadline:
+        while (run := RunStore(Aws(settings)).active_run()) and time.monotonic() < deadline:
             assert run.run_id == run_id
             time.sleep(0.2)
     finally:
@@ -366,16 +366,16 @@ def test_an_impossible_request_is_refused(
 ) -> None:
     """An account, region or instance that cannot be is named, and no run is recorded."""
     with pytest.raises(RequestError, match=named):
-        run_discovery(settings, request_, trigger="test")
+        start_run(settings, request_, trigger="test")
     assert RunStore(Aws(settings)).recent_runs() == []
 
 
 def test_nothing_configured_is_said_before_any_call(settings: Settings) -> None:
     """Missing settings are named with what to do."""
     with pytest.raises(ConfigurationError, match="SPOKE_ACCOUNTS"):
-        run_discovery(settings.model_copy(update={"accounts": ()}), trigger="test")
+        start_run(settings.model_copy(update={"accounts": ()}), trigger="test")
     with pytest.raises(ConfigurationError, match="DISCOVERY_SCRIPT_BUCKET"):
-        run_discovery(settings.model_copy(update={"script_bucket": None}), trigger="test")
+        start_run(settings.model_copy(update={"script_bucket": None}), trigger="test")
 
 
 def test_a_run_that_cannot_begin_leaves_no_lease(sandbox: Sandbox, settings: Settings) -> None:

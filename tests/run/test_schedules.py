@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from discovery.aws import run_command
 from discovery.model import Coverage, DatabaseRecord, DatabaseStatus, RunStatus
-from discovery.run.writes import HostLook, InFlight, NotScanned
+from discovery.run.writes import CommandInFlight, HostObservation, NotScanned
 from simulation.aws import Limits
 from tests.support.world import Ended, Outage, Run, World
 
@@ -154,7 +154,7 @@ def _assert_accounted_for(world: World, ended: Ended) -> None:
     }
     kept = set()
     for entry in world.kept():
-        if isinstance(entry, HostLook):
+        if isinstance(entry, HostObservation):
             kept.add((entry.host.account_id, entry.host.instance_id))
         elif isinstance(entry, NotScanned):
             kept |= {(one.account_id, one.instance_id) for one in entry.hosts}
@@ -172,7 +172,7 @@ def _assert_nothing_in_flight_is_lost(world: World) -> None:
     of a run that was cancelled, and one so old that its hosts are asked again."""
     covered = {one.instance_id: one for one in world.runs.host_records(world.settings.accounts)}
     kept = world.kept()
-    looks = {(one.run_id, one.host.instance_id) for one in kept if isinstance(one, HostLook)}
+    looks = {(one.run_id, one.host.instance_id) for one in kept if isinstance(one, HostObservation)}
     on_record = {
         (one.command_id, instance)
         for run_id in set(world.sent_by.values())
@@ -181,7 +181,7 @@ def _assert_nothing_in_flight_is_lost(world: World) -> None:
     } | {
         (one.command.command_id, instance)
         for one in kept
-        if isinstance(one, InFlight)
+        if isinstance(one, CommandInFlight)
         for instance in one.command.instance_ids
     }
     for command_id, run_id in world.sent_by.items():

@@ -14,13 +14,13 @@ from discovery.aws.session import Aws
 from discovery.cli import main
 from discovery.cli.scan import exit_code
 from discovery.model import Coverage, RunRequest
-from discovery.run.runner import run_discovery
+from discovery.run.runner import start_run
 from discovery.run.spool import Spool
-from discovery.run.writes import EntryWriter
+from discovery.run.writes import WriteApplier
 from discovery.sandbox import Sandbox
 from discovery.settings import Settings, load_settings
 from tests.support.empty_tables import empty_tables
-from tests.support.results import EARLIER, LATER, a_look, dump
+from tests.support.results import EARLIER, LATER, an_observation, dump
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def test_a_run_loses_nothing_when_the_table_refuses(sandbox: Sandbox, settings: 
     chosen = [next(one for one in sandbox.hosts.values() if one.spec.is_scannable)]
     request = RunRequest((chosen[0].account_id,), (chosen[0].region,), (chosen[0].instance_id,))
     sandbox.fail_next("TransactWriteItems", "AccessDeniedException", times=1)
-    run = run_discovery(settings, request, trigger="test")
+    run = start_run(settings, request, trigger="test")
     aws = Aws(settings)
     assert (run.hosts_scanned, run.hosts_failed, run.kept, exit_code(run)) == (0, 1, 1, 3)
     assert list(Inventory(aws).all_records()) == []
@@ -60,7 +60,7 @@ def test_a_run_loses_nothing_when_the_table_refuses(sandbox: Sandbox, settings: 
 def test_what_cannot_be_stored_is_kept(sandbox: Sandbox, settings: Settings) -> None:
     """A replay that fails leaves the result where it is, names it and exits with 3."""
     spool = Spool(Aws(settings))
-    where = spool.keep(a_look(LATER))
+    where = spool.keep(an_observation(LATER))
     broken = settings.spool_folder / "broken.json"
     broken.write_text('{"run_id": ')
     sandbox.fail_next("TransactWriteItems", "AccessDeniedException", times=1)
@@ -75,7 +75,7 @@ def test_a_half_written_file_is_no_result(settings: Settings) -> None:
     settings.spool_folder.mkdir(parents=True)
     (settings.spool_folder / "half.tmp").write_text('{"run_id": ')
     aws = Aws(settings)
-    assert Spool(aws).replay(EntryWriter(aws)).written == 0
+    assert Spool(aws).replay(WriteApplier(aws)).written == 0
 
 
 @pytest.mark.parametrize("failed", [EARLIER, LATER])
@@ -86,11 +86,13 @@ def test_order_and_repetition_do_not_matter(
     """A failed look and a good one end in the same table, whichever is replayed first: the database
     is there, and the host's coverage is the later look's."""
     aws = Aws(settings)
-    results = {run_id: a_look(run_id, failed=run_id == failed) for run_id in (EARLIER, LATER)}
+    results = {
+        run_id: an_observation(run_id, failed=run_id == failed) for run_id in (EARLIER, LATER)
+    }
     spool = Spool(aws)
     for run_id in (*order, *order):
         spool.keep(results[run_id])
-        assert spool.replay(EntryWriter(aws)).problems == ()
+        assert spool.replay(WriteApplier(aws)).problems == ()
     found = [one.db_id for one in Inventory(aws).all_records()]
     assert found == (["mysql-3306"] if failed == EARLIER else ["mysql-3306", "none"])
     (host,) = RunStore(aws).host_records(["111111111111"])
@@ -98,7 +100,7 @@ def test_order_and_repetition_do_not_matter(
     assert (host.coverage, host.run_id) == (coverage, LATER)
     before = dump(aws)
     spool.keep(results[EARLIER])
-    spool.replay(EntryWriter(aws))
+    spool.replay(WriteApplier(aws))
     assert dump(aws) == before
 
 
@@ -106,14 +108,14 @@ def test_a_replay_that_meets_no_dynamodb_ends_at_once(sandbox: Sandbox, settings
     """While DynamoDB does not answer, the first entry is tried and no other; all are kept."""
     spool = Spool(Aws(settings))
     for run_id in (EARLIER, LATER):
-        spool.keep(a_look(run_id))
+        spool.keep(an_observation(run_id))
     sandbox.fail_next("dynamodb:Query", "InternalServerError", 8)
     aws = Aws(settings)
-    done = spool.replay(EntryWriter(aws))
+    done = spool.replay(WriteApplier(aws))
     assert done.written == 0
     assert "what else is kept was not tried" in done.problems[-1]
     assert aws.calls.usage().calls == {"dynamodb:Query": 8}
-    assert spool.replay(EntryWriter(aws)).written == 2
+    assert spool.replay(WriteApplier(aws)).written == 2
 
 
 def test_lambda_keeps_results_in_a_queue(sandbox: Sandbox, settings: Settings) -> None:
@@ -121,15 +123,15 @@ def test_lambda_keeps_results_in_a_queue(sandbox: Sandbox, settings: Settings) -
     queue = sandbox.client("sqs").create_queue(QueueName="DBDiscoveryUnwritten")["QueueUrl"]
     aws = Aws(settings.model_copy(update={"dead_letter_queue": queue}))
     spool = Spool(aws)
-    assert spool.keep(a_look(LATER)) == queue
+    assert spool.keep(an_observation(LATER)) == queue
     assert not settings.spool_folder.exists()
-    assert spool.replay(EntryWriter(aws)).written == 1
+    assert spool.replay(WriteApplier(aws)).written == 1
     assert [one.db_id for one in Inventory(aws).all_records()] == ["mysql-3306"]
-    assert spool.replay(EntryWriter(aws)).written == 0
+    assert spool.replay(WriteApplier(aws)).written == 0
 
 
 def test_a_queue_that_refuses_leaves_the_folder(sandbox: Sandbox, settings: Settings) -> None:
     """A queue that cannot be used costs no result: the folder takes it."""
     url = f"{sandbox.url}/{sandbox.estate.management_account}/somewhere-else"
     aws = Aws(settings.model_copy(update={"dead_letter_queue": url}))
-    assert Path(Spool(aws).keep(a_look(LATER))).parent == settings.spool_folder
+    assert Path(Spool(aws).keep(an_observation(LATER))).parent == settings.spool_folder

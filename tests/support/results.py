@@ -6,10 +6,9 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from discovery.aws.host_writer import HostResult
+from discovery.aws.host_writer import HostRows
 from discovery.aws.session import Aws
 from discovery.errors import FailureKind
-from discovery.inventory.reconcile import HostChanges
 from discovery.model import (
     Change,
     ChangeKind,
@@ -19,12 +18,13 @@ from discovery.model import (
     DiscoveryStatus,
     Failure,
     Host,
+    HostChanges,
     HostFacts,
     HostRecord,
     HostReport,
     ReportedDatabase,
 )
-from discovery.run.writes import HostLook
+from discovery.run.writes import HostObservation
 
 NOW = datetime(2026, 2, 4, 10, 0, 0, 123000, tzinfo=UTC)
 EARLIER, LATER = "20260204T090000.000Z-aaaaaa", "20260204T100000.000Z-bbbbbb"
@@ -56,7 +56,7 @@ def a_record(**fields: object) -> DatabaseRecord:
     return replace(record, **fields)  # type: ignore[arg-type]
 
 
-def a_result(run_id: str, *, failed: bool = False, databases: int = 1) -> HostResult:
+def host_rows(run_id: str, *, failed: bool = False, databases: int = 1) -> HostRows:
     """One host's result: MySQLs that appeared, or a failure."""
     host = HostRecord(
         "111111111111",
@@ -72,7 +72,7 @@ def a_result(run_id: str, *, failed: bool = False, databases: int = 1) -> HostRe
         placeholder = a_record(
             db_id="none", run_id=run_id, discovery_status=DiscoveryStatus.FAILED, status=None
         )
-        return HostResult(run_id, HostChanges((placeholder,), (), ()), host, host)
+        return HostRows(HostChanges((placeholder,)), host)
     records = tuple(
         a_record(db_id=f"mysql-{port}", port=port, run_id=run_id)
         for port in range(3306, 3306 + databases)
@@ -90,18 +90,18 @@ def a_result(run_id: str, *, failed: bool = False, databases: int = 1) -> HostRe
         )
         for record in records
     )
-    return HostResult(run_id, HostChanges(records, (), changes), host)
+    return HostRows(HostChanges(records, (), changes), host)
 
 
-def a_look(run_id: str, *, failed: bool = False) -> HostLook:
+def an_observation(run_id: str, *, failed: bool = False) -> HostObservation:
     """What a run saw of one host: a MySQL, or a failure."""
-    coverage = a_result(run_id, failed=failed).host
+    coverage = host_rows(run_id, failed=failed).host
     host = Host(coverage.account_id, coverage.region, coverage.instance_id, Coverage.PENDING)
     mysql = ReportedDatabase("mysql-3306", "mysql", DatabaseStatus.RUNNING, version="8.0.35")
     result: HostReport | Failure = HostReport(HostFacts(hostname="h"), (mysql,), (), 5)
     if failed:
         result = Failure(FailureKind.TIMED_OUT, "no answer")
-    return HostLook(host, result, NOW, coverage)
+    return HostObservation(host, result, NOW, coverage)
 
 
 def dump(aws: Aws) -> list[dict[str, Any]]:

@@ -15,7 +15,6 @@ from typing import Any, TypeVar
 
 from botocore.exceptions import ConnectionClosedError
 
-from benchmarks.discovery import settings_for
 from discovery.aws.inventory import Inventory
 from discovery.aws.runs import RunStore
 from discovery.errors import AwsError, LeaseLostError, RunInProgressError
@@ -23,8 +22,10 @@ from discovery.model import EVERYTHING, DatabaseRecord, RunRecord
 from discovery.run.events import Event, ScopeListed
 from discovery.run.runner import DiscoveryRun
 from discovery.run.spool import Spool
-from discovery.run.writes import ENTRY, Entry, EntryWriter
-from simulation.aws import Limits, SimulatedAws, VirtualClock, VirtualScheduler
+from discovery.run.writes import WRITE, Write, WriteApplier
+from simulation.aws import Limits, SimulatedAws
+from simulation.clock import VirtualClock, VirtualScheduler
+from simulation.runs import settings_for
 from simulation.tables import failure
 
 Result = TypeVar("Result")
@@ -224,7 +225,7 @@ class World(SimulatedAws):
         self.chance.shuffle(order)
         self.queue = {name: (body, 0.0) for name, (body, _) in order}
         with self._in_process(Run()):
-            done = Spool(seam).replay(EntryWriter(seam, sleep=self.clock.sleep))
+            done = Spool(seam).replay(WriteApplier(seam, sleep=self.clock.sleep))
         assert done.problems == ()
 
     def cancel(self, run_id: str | None) -> None:
@@ -281,9 +282,9 @@ class World(SimulatedAws):
             if begun <= until and end >= since
         }
 
-    def kept(self) -> list[Entry]:
+    def kept(self) -> list[Write]:
         """What waits to be replayed."""
-        return [ENTRY.validate_json(body) for body, _ in self.queue.values()]
+        return [WRITE.validate_json(body) for body, _ in self.queue.values()]
 
 
 class _Process:

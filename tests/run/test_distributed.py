@@ -1,7 +1,7 @@
 """The state machine, interpreted by moto, over the real handler and a local AWS.
 
-moto's interpreter runs the definition as it is deployed: the distributed map, its list of parts in
-S3, retries, catches and choices. What it lacks: it calls Lambda functions in Docker, and S3 as
+moto's interpreter runs the definition as it is deployed: the distributed map, its list of batches
+in S3, retries, catches and choices. What it lacks: it calls Lambda functions in Docker, and S3 as
 nobody; here both go through the seam where it makes its clients, `boto_client_for`: the function is
 the real handler in this process, called only if the state machine's own policy allows it, and S3
 sees that role. It also heeds no ToleratedFailurePercentage: a failed part never fails its map.
@@ -35,12 +35,17 @@ from discovery.aws.runs import RunStore
 from discovery.aws.session import Aws
 from discovery.aws.shared_run import SharedRun
 from discovery.errors import FailureKind, LeaseLostError
-from discovery.model import RunRecord, RunRequest, RunStatus, ScopeStatus
-from discovery.run import distributed
+from discovery.model import RUN_COUNTS, RunRecord, RunRequest, RunStatus, ScopeStatus
+from discovery.run import (
+    BatchSent,
+    Event,
+    distributed,
+    finish_distributed_run,
+    plan_distributed_run,
+    scan_batch,
+    start_run,
+)
 from discovery.run.commands import ScopeCommands
-from discovery.run.events import BatchSent, Event
-from discovery.run.progress import COUNTS
-from discovery.run.runner import run_discovery
 from discovery.sandbox import Sandbox
 from discovery.sandbox.hosts import SandboxHost
 from discovery.sandbox.policy import allows
@@ -199,9 +204,9 @@ def machine(
 
 
 @pytest.fixture
-def one_scope_a_part(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Many parts in a small run."""
-    monkeypatch.setattr(distributed, "SCOPES_A_PART", 1)
+def one_scope_a_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many batches in a small run."""
+    monkeypatch.setattr(distributed, "SCOPES_A_BATCH", 1)
 
 
 def event_for(*hosts: SandboxHost) -> dict[str, list[str]]:
@@ -227,10 +232,10 @@ def slow(host: SandboxHost, seconds: float) -> Iterator[None]:
 # --- it does what one process does ----------------------------------------------------------------
 
 
-FIGURES = ("status", "scopes_total", "changes", *COUNTS)
+FIGURES = ("status", "scopes_total", "changes", *RUN_COUNTS)
 
 
-@pytest.mark.usefixtures("one_scope_a_part")
+@pytest.mark.usefixtures("one_scope_a_batch")
 def test_it_finds_what_one_process_finds(machine: Machine) -> None:
     """Every scope is scanned in a process of its own, an account that cannot be entered costs no
     other, and the one summary at the end is that of a run of one process over the same estate."""
@@ -245,7 +250,7 @@ def test_it_finds_what_one_process_finds(machine: Machine) -> None:
 
     empty_tables(machine.sandbox)
     request = RunRequest(accounts=tuple(accounts))
-    alone = run_discovery(machine.sandbox.settings, request, trigger="test")
+    alone = start_run(machine.sandbox.settings, request, trigger="test")
     assert {name: getattr(run, name) for name in FIGURES} == {
         name: getattr(alone, name) for name in FIGURES
     }
@@ -260,7 +265,7 @@ def test_it_finds_what_one_process_finds(machine: Machine) -> None:
 
 
 def test_the_calls_of_all_processes_are_summed(machine: Machine) -> None:
-    """The run's record has the calls of plan and parts as the sandbox received them."""
+    """The run's record has the calls of plan and batches as the sandbox received them."""
     (host,) = hosts_of(machine.sandbox, 1)
     before = machine.sandbox.calls.copy()
     machine.run(event_for(host))
@@ -340,7 +345,7 @@ def test_what_an_earlier_run_left_in_flight_is_collected(machine: Machine) -> No
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run_discovery(settings, request, trigger="test", watcher=die_after_sending)
+        start_run(settings, request, trigger="test", watcher=die_after_sending)
     (left,) = machine.runs.outstanding(machine.last_run.run_id)
     assert host.instance_id in left.instance_ids
     machine.run({"accounts": [host.account_id], "regions": [host.region]})
@@ -360,7 +365,7 @@ def invocations(sandbox: Sandbox, host: SandboxHost) -> list[Any]:
 # --- one at a time, and the lease given back ------------------------------------------------------
 
 
-@pytest.mark.usefixtures("one_scope_a_part")
+@pytest.mark.usefixtures("one_scope_a_batch")
 def test_a_second_execution_is_refused_and_the_first_can_be_watched(machine: Machine) -> None:
     """While one runs, another fails with who holds the lease, and takes nothing from it. What is
     done so far can be read from the run in progress."""
@@ -368,7 +373,7 @@ def test_a_second_execution_is_refused_and_the_first_can_be_watched(machine: Mac
     go_on = threading.Event()
 
     def hold(event: dict[str, Any]) -> None:
-        if event["step"] == "scope" and event["part"]["scopes"][0]["account_id"] == one.account_id:
+        if event["step"] == "scope" and event["batch"]["scopes"][0]["account_id"] == one.account_id:
             assert go_on.wait(SECONDS)
 
     machine.function.before = hold
@@ -429,14 +434,14 @@ def test_a_plan_that_never_replies_leaves_no_lease(machine: Machine) -> None:
 
 
 def test_a_map_that_fails_ends_the_run(machine: Machine) -> None:
-    """Without the list of its parts the map fails: the run is closed with that, the lease freed."""
+    """Without the list of its batches the map fails: that closes the run and frees the lease."""
     (host,) = hosts_of(machine.sandbox, 1)
     s3, bucket = machine.sandbox.client("s3"), machine.sandbox.settings.output_bucket
 
-    def lose_parts() -> None:
-        s3.delete_object(Bucket=bucket, Key=f"runs/{machine.last_run.run_id}/parts.json")
+    def lose_batches() -> None:
+        s3.delete_object(Bucket=bucket, Key=f"runs/{machine.last_run.run_id}/batches.json")
 
-    machine.function.after = once("plan", lose_parts)
+    machine.function.after = once("plan", lose_batches)
     assert machine.run(event_for(host))["status"] == "FAILED"
     assert (machine.last_run.status, machine.last_run.scopes_done) == (RunStatus.FAILED, 0)
     assert machine.last_run.error
@@ -474,15 +479,15 @@ def test_a_process_that_dies_among_its_hosts_is_taken_over(
     asks for the answers of the others."""
     hosts = hosts_of(machine.sandbox, 2)
     before = machine.sandbox.calls.copy()
-    look, dies = ScopeCommands.look, [True]
+    poll, dies = ScopeCommands.poll, [True]
 
-    def look_and_die(commands: ScopeCommands) -> None:
+    def poll_and_die(commands: ScopeCommands) -> None:
         if dies:
             dies.pop()
             raise KilledError
-        look(commands)
+        poll(commands)
 
-    monkeypatch.setattr(ScopeCommands, "look", look_and_die)
+    monkeypatch.setattr(ScopeCommands, "poll", poll_and_die)
     assert machine.run(event_for(*hosts))["status"] == "SUCCEEDED"
     received = machine.sandbox.calls - before
     assert (machine.function.steps["scope"], received["ssm:SendCommand"]) == (2, 1)
@@ -490,13 +495,13 @@ def test_a_process_that_dies_among_its_hosts_is_taken_over(
     assert machine.runs.outstanding(machine.last_run.run_id) == []
 
 
-@pytest.mark.usefixtures("one_scope_a_part")
+@pytest.mark.usefixtures("one_scope_a_batch")
 def test_a_part_that_always_dies_is_a_failed_scope(machine: Machine) -> None:
     """It is tried four times; its scope is then on record as failed, and the others are scanned."""
     one, other = hosts_of(machine.sandbox, 1) + hosts_of(machine.sandbox, 1, account=2)
 
     def before(event: dict[str, Any]) -> None:
-        if event["step"] == "scope" and event["part"]["scopes"][0]["account_id"] == one.account_id:
+        if event["step"] == "scope" and event["batch"]["scopes"][0]["account_id"] == one.account_id:
             die()
 
     machine.function.before = before
@@ -513,7 +518,7 @@ def test_a_part_that_always_dies_is_a_failed_scope(machine: Machine) -> None:
 # --- cancellation and the end ---------------------------------------------------------------------
 
 
-@pytest.mark.usefixtures("one_scope_a_part")
+@pytest.mark.usefixtures("one_scope_a_batch")
 def test_cancellation_reaches_every_process(machine: Machine) -> None:
     """One that is waiting for its host stops; one that begins later sends nothing."""
     one, other = hosts_of(machine.sandbox, 1) + hosts_of(machine.sandbox, 1, account=2)
@@ -523,7 +528,7 @@ def test_cancellation_reaches_every_process(machine: Machine) -> None:
     def wait_for_cancel(event: dict[str, Any]) -> None:
         if (
             event["step"] == "scope"
-            and event["part"]["scopes"][0]["account_id"] == other.account_id
+            and event["batch"]["scopes"][0]["account_id"] == other.account_id
         ):
             assert cancelled.wait(SECONDS)
 
@@ -548,7 +553,7 @@ def test_the_lease_outlives_the_gaps_and_lapses_with_the_execution(machine: Mach
     that does. When the execution dies, the next run takes over."""
     (host,) = hosts_of(machine.sandbox, 1)
     settings = machine.sandbox.settings
-    run, _ = distributed.plan(settings, request_for(host), "an execution")
+    run, _ = plan_distributed_run(settings, request_for(host), "an execution")
     lease = machine.lease
     assert lease is not None
     left = float(lease["expires_ms"]) / 1000 - time.time()
@@ -559,12 +564,12 @@ def test_the_lease_outlives_the_gaps_and_lapses_with_the_execution(machine: Mach
         UpdateExpression="SET expires_ms = :past",
         ExpressionAttributeValues={":past": 1},
     )
-    run_discovery(settings, request_for(host), trigger="test")
+    start_run(settings, request_for(host), trigger="test")
     abandoned = machine.runs.run(run.run_id)
     assert abandoned is not None
     assert abandoned.status is RunStatus.ABANDONED
     with pytest.raises(LeaseLostError):
-        distributed.scan_part(settings, SharedRun(Aws(settings), run.run_id).parts()[0])
+        scan_batch(settings, SharedRun(Aws(settings), run.run_id).batches()[0])
 
 
 def test_the_end_can_be_told_twice(machine: Machine) -> None:
@@ -572,13 +577,13 @@ def test_the_end_can_be_told_twice(machine: Machine) -> None:
     Another execution cannot end the run."""
     (host,) = hosts_of(machine.sandbox, 1)
     settings = machine.sandbox.settings
-    run, _ = distributed.plan(settings, request_for(host), "an execution")
-    assert distributed.finish(settings, "another execution", run.run_id) is None
-    ended = distributed.finish(settings, "an execution", run.run_id)
+    run, _ = plan_distributed_run(settings, request_for(host), "an execution")
+    assert finish_distributed_run(settings, "another execution", run.run_id) is None
+    ended = finish_distributed_run(settings, "an execution", run.run_id)
     lease = Lease(Aws(settings), "20990101T000000.000Z-aaaaaa", "host-1:42")
     lease.acquire()
     try:
-        assert distributed.finish(settings, "an execution", run.run_id) == ended
+        assert finish_distributed_run(settings, "an execution", run.run_id) == ended
         assert machine.lease is not None
     finally:
         lease.release()
