@@ -124,6 +124,19 @@ def test_no_module_imports_itself_by_a_detour() -> None:
     TopologicalSorter(graph).prepare()
 
 
+def test_a_run_is_reached_through_its_door_only() -> None:
+    """No module outside discovery/run imports one of its modules."""
+    inside = {name for name in MODULES if within(name, "discovery.run")} - {"discovery.run"}
+    intruders = [
+        f"{module.name} imports {imported}"
+        for module in MODULES.values()
+        if not within(module.name, "discovery.run")
+        for imported in module.imports()
+        if ours(imported) in inside
+    ]
+    assert intruders == []
+
+
 def test_only_the_command_line_knows_the_sandbox() -> None:
     """The product reaches the sandbox as it reaches AWS: through AWS_ENDPOINT_URL."""
     outsiders = {
@@ -138,7 +151,7 @@ def test_only_the_command_line_knows_the_sandbox() -> None:
 def test_the_sandbox_knows_no_product() -> None:
     """The sandbox is what the product is tested against: it shares with it the artefacts and the
     vocabulary only, not the code that it is there to try."""
-    allowed = set(FLOORS[0]) | {"artefacts", "sandbox"}
+    allowed = {*FLOORS[0], *FLOORS[1], "sandbox"}
     strangers = [
         f"{module.name} imports {imported}"
         for module in MODULES.values()
@@ -187,7 +200,7 @@ def test_only_the_settings_read_the_environment() -> None:
     ("code", "more"),
     [
         ("import discovery.web.api", {"boto3", "botocore"}),
-        ("import discovery.run.runner", {"click", "rich"}),
+        ("import discovery.run", {"click", "rich"}),
         ("import runpy; runpy.run_path('lambda/api_handler.py')", {"moto"}),
         ("import runpy; runpy.run_path('lambda/discovery_handler.py')", {"moto"}),
     ],

@@ -11,16 +11,18 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from threading import Event as Flag
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from discovery.cli.boundary import EXIT_FAILED, EXIT_INTERRUPTED, tell
-from discovery.cli.progress import Progress
 from discovery.model import RunRecord, RunRequest, RunStatus
 from discovery.sanitize import printable
 from discovery.settings import load_settings
 from discovery.view.labels import skipped_accounts
+
+if TYPE_CHECKING:
+    from discovery.cli.progress import Progress
 
 _NAMED_HOSTS = 5
 _MESSAGE_CHARACTERS = 300
@@ -69,6 +71,7 @@ def scan(
       python -m discovery scan --deadline 10
       python -m discovery scan --resume 20260204T101500.000Z-a1b2c3
     """
+    from discovery.cli.progress import Progress
     from discovery.run import resume_run, start_run
 
     settings = load_settings()
