@@ -93,7 +93,7 @@ def bytes_per_host(hosts: int, limits: Limits) -> tuple[float, float]:
     that all commands are sent before the first answer comes. The simulated AWS's own memory is
     left out: only what `discovery/` allocated counts.
     """
-    slow = Limits(**{one.name: getattr(limits, one.name) for one in fields(Limits)} | SLOW)
+    slow = Limits(**{limit.name: getattr(limits, limit.name) for limit in fields(Limits)} | SLOW)
     aws = SimulatedAws(settings_for(hosts // 100, 16), hosts, slow, VirtualClock())
     sent = done = most_in_flight = most_bytes = last_bytes = 0
 
@@ -128,7 +128,7 @@ SLOW = {"median_seconds": 55.0, "spread": 0.01, "tail": 0.0, "latency_seconds": 
 def _product_bytes() -> int:
     own = tracemalloc.Filter(True, "*/discovery/*")
     statistics = tracemalloc.take_snapshot().filter_traces([own]).statistics("filename")
-    return sum(one.size for one in statistics)
+    return sum(statistic.size for statistic in statistics)
 
 
 def show(line: str) -> None:
@@ -144,11 +144,11 @@ def main(arguments: list[str] | None = None) -> int:
         "--hosts", type=int, nargs="+", default=[1_000, 10_000, 100_000], help="%(default)s"
     )
     parser.add_argument("--workers", type=int, default=16, help="scopes at a time (%(default)s)")
-    for one in fields(Limits):
-        flag = f"--{one.name.replace('_', '-')}"
-        parser.add_argument(flag, type=float, default=one.default, help="%(default)s")
+    for limit in fields(Limits):
+        flag = f"--{limit.name.replace('_', '-')}"
+        parser.add_argument(flag, type=float, default=limit.default, help="%(default)s")
     chosen = parser.parse_args(arguments)
-    limits = Limits(**{one.name: getattr(chosen, one.name) for one in fields(Limits)})
+    limits = Limits(**{limit.name: getattr(chosen, limit.name) for limit in fields(Limits)})
     failed = []
     show(
         f"{'hosts':>8} {'run':>6} {'commands':>9} {'all SSM':>9} {'makespan':>10} "

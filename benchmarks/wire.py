@@ -152,7 +152,7 @@ def main(arguments: list[str] | None = None) -> int:
             for part, seconds in sorted(parts.items(), key=lambda pair: -pair[1]):
                 show(f"  {part:22}{seconds / thousands:8.3f} s  {seconds / whole:6.1%}")
             missing = missing or record.hosts_scanned != chosen.hosts
-        stored = sum(one.is_database for one in Inventory(Aws(load_settings())).all_records())
+        stored = sum(record.is_database for record in Inventory(Aws(load_settings())).all_records())
     show(f"stored: {stored:,} databases")
     return int(missing or stored != chosen.hosts)
 

@@ -115,7 +115,7 @@ class SimulatedAws:
     def spend(self, account_id: str, api: str) -> None:
         """One call, and those again that were throttled."""
         limits = self.limits
-        budget = self.budgets.of(account_id, REGION, api)
+        budget = self.budgets.budget_for(account_id, REGION, api)
         while True:
             budget.spend()
             self.counts[api] += 1

@@ -55,7 +55,7 @@ class Tables:
             actions = [next(iter(action.items())) for action in TransactItems]
             held = [self.table(of["TableName"]).holds(of) for _, of in actions]
             if not all(held):
-                codes = ("None" if one else "ConditionalCheckFailed" for one in held)
+                codes = ("None" if holds else "ConditionalCheckFailed" for holds in held)
                 reasons = [{"Code": code} for code in codes]
                 raise failure(
                     "TransactionCanceledException",
@@ -208,7 +208,7 @@ def _update(expression: str) -> tuple[Sequence[tuple[str, str]], Sequence[str]]:
     form = re.fullmatch(r"SET (.+?)(?: REMOVE (.+))?", expression)
     if form is None:
         raise NotImplementedError(expression)
-    pairs = [one.partition(" = ") for one in form[1].split(", ")]
+    pairs = [assignment.partition(" = ") for assignment in form[1].split(", ")]
     removed = form[2].split(", ") if form[2] else []
     return [(name, value) for name, _, value in pairs], removed
 

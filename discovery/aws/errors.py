@@ -91,7 +91,7 @@ def _translate(error: ClientError) -> AwsError:
         kind = FailureKind.AWS_UNAVAILABLE
     else:
         # A cancelled transaction's own code says nothing, its items' reasons do.
-        reasons = [one["Code"] for one in error.response.get("CancellationReasons", ())]
-        kinds = (_KIND_BY_CODE.get(one) for one in (code, *reasons))
+        reasons = [reason["Code"] for reason in error.response.get("CancellationReasons", ())]
+        kinds = (_KIND_BY_CODE.get(known) for known in (code, *reasons))
         kind = next(filter(None, kinds), FailureKind.INTERNAL)
     return AwsError(kind, error.operation_name, code, message)

@@ -7,7 +7,8 @@ Guide, "Using time to live"); until then it is passed over wherever it is read.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
@@ -15,12 +16,32 @@ from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from discovery.errors import DiscoveryError
+from discovery.aws.errors import aws_errors
+from discovery.errors import AwsError, DiscoveryError
 
 Record = TypeVar("Record")
 
+CONDITION_FAILED = "ConditionalCheckFailedException"
+
 UNLESS_NEWER = "attribute_not_exists(run_id) OR run_id <= :run"
 """The condition of every write by run `:run` to an item that other runs write too."""
+
+
+class ConditionFailedError(Exception):
+    """The condition of a write did not hold: nothing was written."""
+
+
+@contextmanager
+def conditional_write() -> Iterator[None]:
+    """Raise ConditionFailedError when the condition of the write inside does not hold, and AwsError
+    for all else that boto3 raises."""
+    try:
+        with aws_errors():
+            yield
+    except AwsError as error:
+        if error.code != CONDITION_FAILED:
+            raise
+        raise ConditionFailedError from error
 
 
 def to_item(adapter: TypeAdapter[Record], record: Record) -> dict[str, Any]:

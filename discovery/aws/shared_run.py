@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 
-from botocore.exceptions import ClientError
 from pydantic import TypeAdapter
 
 from discovery.aws.errors import aws_errors
+from discovery.aws.items import ConditionFailedError, conditional_write
 from discovery.aws.runs import run_key
 from discovery.aws.session import Aws
 from discovery.errors import ConfigurationError, LeaseLostError
@@ -81,8 +81,8 @@ class SharedRun:
                 update.add(name, count, kind)
         if done.first_scanned_seconds is not None:
             update.set_once("first_scanned_seconds", _decimal(done.first_scanned_seconds))
-        with aws_errors():
-            try:
+        try:
+            with conditional_write():
                 answer = self._table.update_item(
                     Key=run_key(self._run_id),
                     UpdateExpression="SET " + ", ".join(update.parts),
@@ -91,10 +91,8 @@ class SharedRun:
                     ExpressionAttributeValues=update.values,
                     ReturnValues="ALL_NEW",
                 )
-            except ClientError as error:
-                if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
-                    raise
-                raise LeaseLostError(f"run {self._run_id} has ended") from error
+        except ConditionFailedError as error:
+            raise LeaseLostError(f"run {self._run_id} has ended") from error
         return bool(answer["Attributes"].get("cancel_requested", False))
 
     def change_kinds(self) -> dict[str, int]:

@@ -23,7 +23,7 @@ def run_metrics(run: RunRecord) -> list[Metric]:
     """The run as a whole. What is zero is among them, so that an alarm has data; what is unknown is
     not."""
     hosts = {
-        **{each.value: run.not_scanned.get(each, 0) for each in Coverage},
+        **{coverage.value: run.not_scanned.get(coverage, 0) for coverage in Coverage},
         Coverage.SCANNED: run.hosts_scanned,
         Coverage.FAILED: run.hosts_failed,
     }

@@ -78,9 +78,9 @@ def test_a_limit_that_nobody_published_is_found() -> None:
 def test_each_api_account_and_region_has_its_own() -> None:
     """What slows one API down in one place slows nothing else."""
     budgets = Budgets(VirtualClock())
-    budgets.of("111122223333", "eu-west-1", "ssm:SendCommand").throttled()
+    budgets.budget_for("111122223333", "eu-west-1", "ssm:SendCommand").throttled()
     rates = {
-        (account, region, api): budgets.of(account, region, api).rate
+        (account, region, api): budgets.budget_for(account, region, api).rate
         for account in ("111122223333", "444455556666")
         for region in ("eu-west-1", "eu-west-2")
         for api in ("ssm:SendCommand", "ssm:ListCommandInvocations")
@@ -98,7 +98,9 @@ def test_a_throttled_request_on_the_wire_slows_its_api(
     aws = Aws(settings)
     sandbox.fail_next("ssm:DescribeInstanceInformation", "ThrottlingException", 1)
     list_hosts(aws, scope, [host.instance_id])
-    slowed = aws.budgets.of(scope.account_id, scope.region, "ssm:DescribeInstanceInformation")
-    free = aws.budgets.of(scope.account_id, scope.region, "ec2:DescribeInstances")
+    slowed = aws.budgets.budget_for(
+        scope.account_id, scope.region, "ssm:DescribeInstanceInformation"
+    )
+    free = aws.budgets.budget_for(scope.account_id, scope.region, "ec2:DescribeInstances")
     assert slowed.rate < FIRST_RATE < free.rate
     assert aws.calls.usage().calls["ssm:DescribeInstanceInformation"] == 2
