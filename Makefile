@@ -13,7 +13,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-inp
 COMPILE := $(BIN)/pip-compile --quiet --upgrade --strip-extras --no-header --annotation-style=line \
 	--no-emit-index-url --no-emit-trusted-host --no-emit-find-links
 
-TYPED := dashboard.py discovery lambda pages ssm tests $(wildcard benchmarks/*.py)
+TYPED := dashboard.py discovery lambda pages sandbox simulation ssm tests $(wildcard benchmarks/*.py)
 
 # The newest Python that the pinned packages are tested with; PYTHON=/path/to/python chooses another.
 PYTHON ?= $(shell for candidate in python3.13 python3.12 python3.11 python3 python; do \

@@ -12,7 +12,7 @@ from discovery.cli.local_aws import clean_environment
 from discovery.settings import Settings, load_settings
 
 if TYPE_CHECKING:
-    from discovery.sandbox import Sandbox
+    from sandbox import Sandbox
 
 _NOBODY_LISTENS = "http://127.0.0.1:9"
 
@@ -36,7 +36,7 @@ _wall()  # before any test module is imported
 @pytest.fixture(scope="session")
 def sandbox() -> Iterator[Sandbox]:
     """A sandbox with the demo estate, one for each test process."""
-    from discovery.sandbox import Sandbox
+    from sandbox import Sandbox
 
     with Sandbox() as local:
         yield local

@@ -27,9 +27,9 @@ from discovery.model import (
     ScopeStatus,
 )
 from discovery.run import Event, HostDone, ScopeFinished, start_run
-from discovery.sandbox import Sandbox
-from discovery.sandbox.estate import Account, EstateHost
 from discovery.web import api
+from sandbox import Sandbox
+from sandbox.estate.load import Account, EstateHost
 from tests.support.empty_tables import empty_tables
 from tests.support.hosts import revive_hosts
 

@@ -27,7 +27,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
 )
 """Lowest first. A room imports from its own floor and those below it, never from above."""
 
-ENVIRONMENT_READERS = ("discovery.settings", "discovery.cli", "discovery.sandbox")
+ENVIRONMENT_READERS = ("discovery.settings", "discovery.cli", "sandbox")
 """The settings read the environment; cli and sandbox make the environments of processes."""
 
 
@@ -56,7 +56,7 @@ class Module:
 
 def source_files() -> Iterator[tuple[str, Path]]:
     """Every module of the product, the probe aside: that one imports nothing of ours."""
-    for folder in ("discovery", "pages", "lambda"):
+    for folder in ("discovery", "pages", "lambda", "sandbox"):
         for path in sorted((ROOT / folder).rglob("*.py")):
             yield ".".join(path.relative_to(ROOT).with_suffix("").parts), path
     yield "dashboard", ROOT / "dashboard.py"
@@ -72,7 +72,7 @@ FLOOR = {part: height for height, parts in enumerate(FLOORS) for part in parts}
 def ours(imported: str) -> str | None:
     """The module of ours that `imported` is, or is in; None for anything else."""
     parts = imported.split(".")
-    if parts[0] not in ("discovery", "pages", "dashboard"):
+    if parts[0] not in ("discovery", "pages", "dashboard", "sandbox"):
         return None
     candidates = (".".join(parts[:length]) for length in range(len(parts), 0, -1))
     return next((name for name in candidates if name in MODULES), None)
@@ -96,7 +96,7 @@ def within(name: str, *places: str) -> bool:
 
 
 def test_every_module_has_a_layer() -> None:
-    """Nothing in discovery/ stands outside the layers; the sandbox is an AWS, and in none."""
+    """Nothing in discovery/ stands outside the floors; the sandbox is an AWS, and on none."""
     parts = {module.part for module in MODULES.values()} - {"discovery", "sandbox"}
     assert parts - set(FLOOR) == set(), "give it a floor in FLOORS"
 
@@ -137,15 +137,16 @@ def test_a_run_is_reached_through_its_door_only() -> None:
     assert intruders == []
 
 
-def test_only_the_command_line_knows_the_sandbox() -> None:
-    """The product reaches the sandbox as it reaches AWS: through AWS_ENDPOINT_URL."""
-    outsiders = {
+def test_the_product_does_not_know_the_sandbox() -> None:
+    """The product reaches the sandbox as it reaches AWS: through AWS_ENDPOINT_URL. The command line
+    starts it as a process."""
+    insiders = {
         module.name
         for module in MODULES.values()
-        if any(within(imported, "discovery.sandbox") for imported in module.imports())
-        and not within(module.name, "discovery.sandbox", "discovery.cli")
+        if any(within(imported, "sandbox") for imported in module.imports())
+        and not within(module.name, "sandbox")
     }
-    assert outsiders == set()
+    assert insiders == set()
 
 
 def test_the_sandbox_knows_no_product() -> None:
@@ -168,8 +169,8 @@ def test_the_sandbox_knows_no_product() -> None:
 @pytest.mark.parametrize(
     ("libraries", "places"),
     [
-        (("boto3", "botocore"), ("discovery.aws", "discovery.sandbox")),
-        (("moto", "flask", "werkzeug"), ("discovery.sandbox",)),
+        (("boto3", "botocore"), ("discovery.aws", "sandbox")),
+        (("moto", "flask", "werkzeug"), ("sandbox",)),
         (("streamlit",), ("pages", "dashboard", "discovery.view.server")),
         (("pandas", "plotly"), ("discovery.view", "pages")),
         (("click", "rich"), ("discovery.cli", "discovery.__main__")),

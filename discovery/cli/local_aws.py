@@ -20,13 +20,19 @@ _OWN_PREFIXES = ("AWS_", "DISCOVERY_", "SPOKE_", "COMMAND_TIMEOUT")
 
 
 class LocalAws:
-    """A sandbox in a child process. It ends with this one, however that ends: the child stops when
-    its stdin, a pipe from here, closes."""
+    """A sandbox in a child process, started with `options` of `python -m sandbox`.
+
+    It ends with this process, however that ends: the child stops when its stdin, a pipe from here,
+    closes.
+    """
+
+    def __init__(self, *options: str) -> None:
+        self._options = options
 
     def __enter__(self) -> Self:
         """Start the child and return at once; `environment` waits for it."""
-        self._child = subprocess.Popen(
-            [sys.executable, "-m", "discovery.sandbox", "--stop-with-parent"],
+        self._child = subprocess.Popen(  # noqa: S603  our own sandbox, with our own options
+            [sys.executable, "-m", "sandbox", "--stop-with-parent", *self._options],
             cwd=ROOT,
             env=clean_environment(os.environ),
             stdin=subprocess.PIPE,
@@ -48,6 +54,10 @@ class LocalAws:
             f"the sandbox ended with exit code {self._child.wait()}",
             hint="Its own message stands above; `python -m discovery sandbox` runs it alone.",
         )
+
+    def wait(self) -> None:
+        """Wait until the child ends."""
+        self._child.wait()
 
     def __exit__(
         self,

@@ -15,8 +15,8 @@ from discovery.aws.budget import (
 from discovery.aws.hosts import list_hosts
 from discovery.aws.session import Aws
 from discovery.model import Scope
-from discovery.sandbox import Sandbox
 from discovery.settings import Settings
+from sandbox import Sandbox
 from simulation.clock import VirtualClock
 
 

@@ -28,8 +28,8 @@ from discovery.model import (
     ScopeStatus,
 )
 from discovery.run import start_run
-from discovery.sandbox import Sandbox
 from discovery.settings import Settings, load_settings
+from sandbox import Sandbox
 from tests.support.empty_tables import empty_tables
 from tests.support.results import a_record
 

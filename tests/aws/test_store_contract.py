@@ -39,8 +39,8 @@ from discovery.model import (
     ScopeRecord,
     ScopeStatus,
 )
-from discovery.sandbox import Sandbox
 from discovery.settings import Settings
+from sandbox import Sandbox
 from tests.support.dynamodb_local import DynamoDbLocal
 from tests.support.empty_tables import empty_tables
 from tests.support.results import EARLIER, LATER, NOW, a_record, dump, host_rows

@@ -14,8 +14,8 @@ from discovery.aws.session import Aws
 from discovery.aws.usage import CallCounter
 from discovery.model import RunRecord, RunStatus
 from discovery.run import start_run
-from discovery.sandbox import Sandbox
 from discovery.settings import Settings
+from sandbox import Sandbox
 from tests.support.empty_tables import empty_tables
 from tests.support.hosts import hosts_of, request_for
 

@@ -14,9 +14,9 @@ import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from discovery.run import start_run
-from discovery.sandbox import Sandbox
-from discovery.sandbox.hosts import SandboxHost
 from discovery.settings import ROOT, load_settings
+from sandbox import Sandbox
+from sandbox.ssm.instances import SandboxHost
 from tests.support.empty_tables import empty_tables
 
 TIMEOUT_MS = 30_000

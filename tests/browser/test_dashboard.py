@@ -15,10 +15,10 @@ from discovery.aws.runs import RunStore
 from discovery.aws.session import Aws
 from discovery.inventory.query import Filter, select
 from discovery.model import DatabaseRecord
-from discovery.sandbox import Sandbox
-from discovery.sandbox.hosts import SandboxHost
 from discovery.settings import Settings
 from discovery.view.labels import requests_sent, units_used
+from sandbox import Sandbox
+from sandbox.ssm.instances import SandboxHost
 from tests.browser.conftest import TIMEOUT_MS, serving
 from tests.support.snapshots import database
 

@@ -27,8 +27,8 @@ from discovery.aws.session import Aws
 from discovery.cli import main
 from discovery.cli.local_aws import clean_environment, export_lines
 from discovery.model import RunStatus
-from discovery.sandbox import Sandbox
 from discovery.settings import ROOT, Settings
+from sandbox import Sandbox
 
 ACCOUNT, REGION = "210000000001", "eu-west-1"
 UNTRUSTING = "760000000001"

@@ -14,8 +14,8 @@ from discovery.cli.changes import change_object, changes
 from discovery.errors import NotFoundError, RequestError
 from discovery.inventory.changes import first_run_id
 from discovery.model import Change, ChangeKind, RunRecord, RunStatus
-from discovery.sandbox import Sandbox
 from discovery.settings import Settings
+from sandbox import Sandbox
 from tests.support.empty_tables import empty_tables
 
 RUN = "20260204T100000.000Z-4f1c2a"

@@ -21,8 +21,8 @@ from discovery.aws.lease import Lease
 from discovery.aws.runs import RunStore
 from discovery.aws.session import Aws
 from discovery.errors import AwsError, ConfigurationError
-from discovery.sandbox import Sandbox
 from discovery.settings import ROOT
+from sandbox import Sandbox
 from tests.support.api_records import ACCOUNT, OTHER, failure, record
 from tests.support.docs import GUIDE, blocks
 from tests.support.empty_tables import empty_tables

@@ -46,10 +46,10 @@ from discovery.run import (
     start_run,
 )
 from discovery.run.commands import ScopeCommands
-from discovery.sandbox import Sandbox
-from discovery.sandbox.hosts import SandboxHost
-from discovery.sandbox.policy import allows
 from discovery.settings import ROOT
+from sandbox import Sandbox
+from sandbox.iam.policy import allows
+from sandbox.ssm.instances import SandboxHost
 from tests.support.empty_tables import empty_tables
 from tests.support.handlers import Context, discovery_handler
 from tests.support.hosts import hosts_of, request_for

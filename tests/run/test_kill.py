@@ -21,8 +21,8 @@ from discovery.aws.inventory import Inventory
 from discovery.aws.runs import RunStore
 from discovery.aws.session import Aws
 from discovery.model import Coverage, DatabaseRecord, DatabaseStatus, RunStatus
-from discovery.sandbox import Sandbox
 from discovery.settings import ROOT, load_settings
+from sandbox import Sandbox
 from tests.support.dynamodb_local import DynamoDbLocal
 
 _log = logging.getLogger(__name__)

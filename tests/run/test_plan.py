@@ -14,8 +14,8 @@ from discovery.errors import AwsError, ConfigurationError, FailureKind, RequestE
 from discovery.model import EVERYTHING, RunRequest, Scope, ScopeStatus
 from discovery.run.plan import plan_run
 from discovery.run.runner import start_run
-from discovery.sandbox import Sandbox
 from discovery.settings import Settings, load_settings
+from sandbox import Sandbox
 from tests.support.empty_tables import empty_tables
 
 SUSPENDED = "980000000001"

@@ -33,9 +33,9 @@ from discovery.model import (
 from discovery.run import background
 from discovery.run.events import Event, RunFinished, ScopeListed
 from discovery.run.runner import DiscoveryRun, start_run
-from discovery.sandbox import Sandbox
-from discovery.sandbox.hosts import SandboxHost
 from discovery.settings import Settings
+from sandbox import Sandbox
+from sandbox.ssm.instances import SandboxHost
 from tests.support.empty_tables import empty_tables
 from tests.support.hosts import hosts_of, request_for
 

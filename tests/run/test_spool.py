@@ -17,8 +17,8 @@ from discovery.model import Coverage, RunRequest
 from discovery.run.runner import start_run
 from discovery.run.spool import Spool
 from discovery.run.writes import WriteApplier
-from discovery.sandbox import Sandbox
 from discovery.settings import Settings, load_settings
+from sandbox import Sandbox
 from tests.support.empty_tables import empty_tables
 from tests.support.results import EARLIER, LATER, an_observation, dump
 

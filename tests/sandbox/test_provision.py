@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from discovery import artefacts
-from discovery.sandbox import Sandbox
 from discovery.settings import ROOT, load_settings
+from sandbox import Sandbox
 from tests.support.hosts import revive_hosts
 
 
@@ -115,10 +115,10 @@ def test_one_sandbox_a_process(sandbox: Sandbox) -> None:
 
 
 def test_process_prints_its_exports_and_ends_with_its_stdin(tmp_path: Path) -> None:
-    """`python -m discovery.sandbox --stop-with-parent` says one line when ready, stops by itself
+    """`python -m sandbox --stop-with-parent` says one line when ready, stops by itself
     when its parent's pipe closes, and leaves only the hosts' folders, for the next start."""
     child = subprocess.Popen(
-        [sys.executable, "-m", "discovery.sandbox", "--stop-with-parent"],
+        [sys.executable, "-m", "sandbox", "--stop-with-parent"],
         cwd=ROOT,
         env={"PATH": "/usr/bin:/bin", "TMPDIR": str(tmp_path)},
         stdin=subprocess.PIPE,

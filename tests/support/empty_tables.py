@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from discovery.sandbox import Sandbox
+from sandbox import Sandbox
 
 
 def empty_tables(sandbox: Sandbox) -> None:

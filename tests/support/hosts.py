@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from discovery.model import RunRequest
-from discovery.sandbox import Sandbox
-from discovery.sandbox.hosts import SandboxHost
+from sandbox import Sandbox
+from sandbox.ssm.instances import SandboxHost
 
 
 def revive_hosts(sandbox: Sandbox) -> None:

@@ -17,7 +17,7 @@ from discovery.settings import ROOT
 def sandbox_process(*options: str) -> Iterator[dict[str, str]]:
     """Start it with `options`; the environment that points at it. It ends with the body."""
     with subprocess.Popen(
-        [sys.executable, "-m", "discovery.sandbox", "--stop-with-parent", *options],
+        [sys.executable, "-m", "sandbox", "--stop-with-parent", *options],
         cwd=ROOT,
         env=clean_environment(os.environ),
         stdin=subprocess.PIPE,

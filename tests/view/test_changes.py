@@ -31,11 +31,11 @@ from discovery.model import (
     ScopeRecord,
     ScopeStatus,
 )
-from discovery.sandbox import Sandbox
 from discovery.settings import Settings
 from discovery.view import frames
 from discovery.view.changes import change_options, chosen_changes, filter_of, since_options
 from discovery.view.snapshot import Tables
+from sandbox import Sandbox
 from tests.support.empty_tables import empty_tables
 from tests.support.snapshots import host
 

@@ -21,9 +21,9 @@ from websockets.sync.client import connect
 from discovery.aws.inventory import Inventory
 from discovery.aws.session import Aws
 from discovery.errors import ConfigurationError
-from discovery.sandbox import Sandbox
 from discovery.settings import ROOT
 from discovery.view.server import serve
+from sandbox import Sandbox
 from tests.support.api_records import ACCOUNT, OTHER, failure, record
 from tests.support.empty_tables import empty_tables
 

@@ -12,9 +12,9 @@ from discovery.aws.inventory import Inventory
 from discovery.aws.runs import RunStore
 from discovery.aws.session import Aws
 from discovery.model import RunStatus
-from discovery.sandbox import Sandbox
 from discovery.settings import Settings
 from discovery.view.snapshot import Tables
+from sandbox import Sandbox
 from tests.support.empty_tables import empty_tables
 from tests.support.snapshots import NOW, database, host, run, snapshot
 
