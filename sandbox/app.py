@@ -94,7 +94,7 @@ class App:
             self._faults.append(fault)
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
-        """Response one request (PEP 3333)."""
+        """Answer one request (PEP 3333)."""
         call = read_call(environ)
         try:
             principal = self._admit(call)

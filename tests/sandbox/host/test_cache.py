@@ -9,6 +9,7 @@ import pytest
 
 from sandbox.estate.load import Estate
 from sandbox.estate.model import EstateHost
+from sandbox.host import cache
 from sandbox.host.cache import cached_host
 from sandbox.host.folder import build_host
 
