@@ -29,6 +29,7 @@ from discovery.cli.local_aws import clean_environment, export_lines
 from discovery.model import RunStatus
 from discovery.settings import ROOT, Settings
 from sandbox import Sandbox
+from tests.support.processes import children_of, is_alive
 
 ACCOUNT, REGION = "210000000001", "eu-west-1"
 UNTRUSTING = "760000000001"
@@ -413,13 +414,13 @@ def test_demo_is_ready_and_leaves_nothing_behind() -> None:
         assert _get(f"{url}/api/health")["total_records"] >= 90
         with urllib.request.urlopen(url, timeout=20) as page:
             assert page.status == 200
-        children = _children(process.pid)
+        children = children_of(process.pid)
         assert children
         process.send_signal(signal.SIGTERM)
         _, stderr = process.communicate(timeout=30)
     assert process.returncode == 0, stderr
     assert "Traceback" not in stderr
-    assert not [pid for pid in children if _alive(pid)]
+    assert not [pid for pid in children if is_alive(pid)]
 
 
 def test_demo_that_is_stopped_early_ends_cleanly() -> None:
@@ -427,7 +428,7 @@ def test_demo_that_is_stopped_early_ends_cleanly() -> None:
     with started("demo", "--no-browser", "--port", "0") as process:
         assert process.stderr
         assert any("discovering" in line for line in process.stderr)
-        children = _children(process.pid)
+        children = children_of(process.pid)
         time.sleep(1)
         process.send_signal(signal.SIGTERM)
         stdout, stderr = process.communicate(timeout=40)
@@ -435,7 +436,7 @@ def test_demo_that_is_stopped_early_ends_cleanly() -> None:
     assert not stdout
     assert "Traceback" not in stderr
     assert children
-    assert not [pid for pid in children if _alive(pid)]
+    assert not [pid for pid in children if is_alive(pid)]
 
 
 def test_demo_that_is_killed_takes_its_sandbox_with_it() -> None:
@@ -443,34 +444,17 @@ def test_demo_that_is_killed_takes_its_sandbox_with_it() -> None:
     with started("demo", "--no-browser", "--port", "0") as process:
         assert process.stderr
         assert any("discovering" in line for line in process.stderr)
-        children = _children(process.pid)
+        children = children_of(process.pid)
         process.kill()
         process.wait(10)
     deadline = time.monotonic() + 20
-    while any(map(_alive, children)) and time.monotonic() < deadline:
+    while any(map(is_alive, children)) and time.monotonic() < deadline:
         time.sleep(0.1)
     assert children
-    assert not [pid for pid in children if _alive(pid)]
+    assert not [pid for pid in children if is_alive(pid)]
 
 
 def _get(url: str) -> dict[str, Any]:
     with urllib.request.urlopen(url, timeout=20) as answer:  # noqa: S310
         value: dict[str, Any] = json.load(answer)
         return value
-
-
-def _children(pid: int) -> list[int]:
-    """The processes that `pid` has started."""
-    listed = subprocess.run(
-        ["ps", "-A", "-o", "pid=,ppid="], capture_output=True, text=True, check=True
-    )
-    pairs = [line.split() for line in listed.stdout.splitlines()]
-    return [int(child) for child, parent in pairs if int(parent) == pid]
-
-
-def _alive(pid: int) -> bool:
-    """Whether `pid` runs; one that has ended and waits for its parent to notice does not."""
-    listed = subprocess.run(
-        ["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False
-    )
-    return listed.stdout.strip()[:1] not in ("", "Z")
