@@ -13,6 +13,8 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-inp
 COMPILE := $(BIN)/pip-compile --quiet --upgrade --strip-extras --no-header --annotation-style=line \
 	--no-emit-index-url --no-emit-trusted-host --no-emit-find-links
 
+EXTRAS := --extra dashboard --extra lambda --extra sandbox --extra test
+
 TYPED := dashboard.py discovery lambda pages sandbox simulation ssm tests $(wildcard benchmarks/*.py)
 
 # The newest Python that the pinned packages are tested with; PYTHON=/path/to/python chooses another.
@@ -41,8 +43,8 @@ bench: $(VENV)/.dev
 		echo "$$benchmark"; $(BIN)/python -m benchmarks.$$benchmark || exit 1; done
 
 lock: $(VENV)/.dev
-	$(COMPILE) --output-file=requirements.txt requirements.in
-	$(COMPILE) --output-file=requirements-dev.txt requirements-dev.in
+	$(COMPILE) $(EXTRAS) --output-file=requirements.txt pyproject.toml
+	$(COMPILE) $(EXTRAS) --extra dev --constraint requirements.txt --output-file=requirements-dev.txt pyproject.toml
 
 clean:
 	rm -rf "$${TMPDIR:-/tmp}/database-discovery-hosts-$$(id -u)"
@@ -65,5 +67,5 @@ $(VENV)/.runtime: requirements.txt | $(BIN)/python
 
 $(VENV)/.dev: requirements-dev.txt $(VENV)/.runtime
 	@echo "Installing test and lint tools into $(VENV) (200 MB, once)" >&2
-	@$(PIP) -r requirements.txt -r requirements-dev.txt
+	@$(PIP) -r requirements-dev.txt
 	@touch $@

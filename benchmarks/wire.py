@@ -23,6 +23,7 @@ from typing import Any
 if __package__ in (None, ""):  # run as a file: this folder must not shadow the product's package
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
+from discovery.artefacts import ROOT
 from discovery.aws import hosts, run_command
 from discovery.aws.host_writer import HostWriter
 from discovery.aws.inventory import Inventory
@@ -31,7 +32,7 @@ from discovery.aws.session import Aws
 from discovery.cli.local_aws import clean_environment
 from discovery.model import EVERYTHING, RunRecord
 from discovery.run import commands, start_run, writes
-from discovery.settings import ROOT, load_settings
+from discovery.settings import load_settings
 
 # part -> where its functions are looked up when the runner calls them
 PARTS: Mapping[str, tuple[tuple[Any, str], ...]] = {

@@ -63,7 +63,7 @@ def reset_moto() -> None:
 
 def provision(estate: Estate, settings: Settings, client: ClientOf) -> None:
     """Deploy everything. The endpoint must be up: `client` calls it."""
-    values = artefacts.values_of(settings, MANAGEMENT_ACCOUNT_ID=estate.management_account)
+    values = artefacts.placeholder_values(settings, MANAGEMENT_ACCOUNT_ID=estate.management_account)
     _create_management(estate, settings, values, client)
     _create_organisation(estate, partition_of(settings.home_region).name)
     text = artefacts.document_text(settings)

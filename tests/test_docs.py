@@ -16,8 +16,9 @@ import pytest
 from botocore import xform_name
 from botocore.model import OperationModel
 
+from discovery.artefacts import ROOT
 from discovery.cli import main
-from discovery.settings import ROOT, Settings
+from discovery.settings import Settings
 from tests.support.docs import GUIDE, blocks
 
 README = ROOT / "README.md"

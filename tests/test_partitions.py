@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from discovery import artefacts
+from discovery.artefacts import ROOT
 from discovery.aws.inventory import Inventory
 from discovery.aws.session import Aws
 from discovery.cli.doctor import examine
@@ -16,7 +17,7 @@ from discovery.errors import ConfigurationError
 from discovery.model import RunStatus
 from discovery.partitions import partition_of
 from discovery.run import start_run
-from discovery.settings import ROOT, Settings, load_settings
+from discovery.settings import Settings, load_settings
 from tests.support.sandbox_process import sandbox_process
 
 PARTITIONS = [
@@ -71,7 +72,7 @@ def test_artefacts_name_their_partition_only(region: str, partition: str, suffix
     settings = Settings(
         home_region=region, external_id="external", script_bucket="scripts", output_bucket="output"
     )
-    values = artefacts.values_of(
+    values = artefacts.placeholder_values(
         settings, MANAGEMENT_ACCOUNT_ID="111122223333", SPOKE_ACCOUNT_ID="444455556666"
     )
     policies = sorted(path.name for path in (ROOT / "iam").glob("*.json"))

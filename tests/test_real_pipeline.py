@@ -17,11 +17,12 @@ from pathlib import Path
 
 import pytest
 
+from discovery.artefacts import ROOT
 from discovery.aws.inventory import Inventory
 from discovery.aws.session import Aws
 from discovery.cli.local_aws import clean_environment
 from discovery.model import DatabaseRecord, DatabaseStatus
-from discovery.settings import ROOT, load_settings
+from discovery.settings import load_settings
 from sandbox.estate.load import load_estate, this_machine
 from tests.probe.test_probe_real import MariaDB, PostgreSQL, Server, apparent_size
 from tests.probe.test_probe_safety import missing

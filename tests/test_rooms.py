@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from discovery.settings import ROOT
+from discovery.artefacts import ROOT
 
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("clock", "errors", "partitions", "sanitize"),

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Self
 
+from discovery.artefacts import ROOT
 from discovery.errors import DiscoveryError
-from discovery.settings import ROOT
 
 _STOP_SECONDS = 10
 _LOCAL = "127.0.0.1,localhost"

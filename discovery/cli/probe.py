@@ -8,11 +8,10 @@ from pathlib import Path
 
 import click
 
-from discovery.artefacts import PROBE
+from discovery.artefacts import PROBE, ROOT
 from discovery.cli.boundary import CommandFailed
 from discovery.cli.tables import cell_text, print_table, size_text
 from discovery.model import ENGINE_LABELS, HostReport
-from discovery.settings import ROOT
 
 _HEADINGS = (
     *("DATABASE", "ENGINE", "VERSION", "STATUS", "PORT", "SIZE", "DATA DIRECTORY"),

@@ -23,10 +23,11 @@ from starlette.routing import Route
 from streamlit.runtime.pages_manager import PagesManager
 from streamlit.starlette import App
 
+from discovery.artefacts import ROOT
 from discovery.aws.inventory import Inventory
 from discovery.aws.session import shared_aws
 from discovery.errors import ConfigurationError, DiscoveryError
-from discovery.settings import ROOT, load_settings
+from discovery.settings import load_settings
 from discovery.web import api
 
 DASHBOARD = ROOT / "dashboard.py"

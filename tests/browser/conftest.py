@@ -13,8 +13,9 @@ from dataclasses import replace
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from discovery.artefacts import ROOT
 from discovery.run import start_run
-from discovery.settings import ROOT, load_settings
+from discovery.settings import load_settings
 from sandbox import Sandbox
 from sandbox.ssm.instances import SandboxHost
 from tests.support.empty_tables import empty_tables

@@ -22,12 +22,13 @@ from typing import Any
 import pytest
 
 from discovery import artefacts
+from discovery.artefacts import ROOT
 from discovery.aws.runs import RunStore
 from discovery.aws.session import Aws
 from discovery.cli import main
 from discovery.cli.local_aws import clean_environment, export_lines
 from discovery.model import RunStatus
-from discovery.settings import ROOT, Settings
+from discovery.settings import Settings
 from sandbox import Sandbox
 from tests.support.processes import children_of, is_alive
 

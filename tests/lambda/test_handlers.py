@@ -16,12 +16,12 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from discovery.artefacts import ROOT
 from discovery.aws.inventory import Inventory
 from discovery.aws.lease import Lease
 from discovery.aws.runs import RunStore
 from discovery.aws.session import Aws
 from discovery.errors import AwsError, ConfigurationError
-from discovery.settings import ROOT
 from sandbox import Sandbox
 from tests.support.api_records import ACCOUNT, OTHER, failure, record
 from tests.support.docs import GUIDE, blocks

@@ -29,6 +29,7 @@ from moto.stepfunctions.parser.asl.component.state.exec.state_map.item_reader.ev
 from moto.stepfunctions.parser.asl.component.state.exec.state_task import lambda_eval_utils
 
 from discovery import artefacts
+from discovery.artefacts import ROOT
 from discovery.aws.inventory import Inventory
 from discovery.aws.lease import Lease
 from discovery.aws.runs import RunStore
@@ -46,7 +47,6 @@ from discovery.run import (
     start_run,
 )
 from discovery.run.commands import ScopeCommands
-from discovery.settings import ROOT
 from sandbox import Sandbox
 from sandbox.iam.policy import allows
 from sandbox.ssm.instances import SandboxHost
@@ -180,7 +180,7 @@ def machine(
     assert environment
     empty_tables(sandbox)
     account = sandbox.estate.management_account
-    values = artefacts.values_of(sandbox.settings, MANAGEMENT_ACCOUNT_ID=account)
+    values = artefacts.placeholder_values(sandbox.settings, MANAGEMENT_ACCOUNT_ID=account)
     policy = artefacts.render("deploy/state-machine-role-policy.json", values)
     function = Function(policy)
     iam = sandbox.client("iam")

@@ -17,11 +17,12 @@ from pathlib import Path
 
 import pytest
 
+from discovery.artefacts import ROOT
 from discovery.aws.inventory import Inventory
 from discovery.aws.runs import RunStore
 from discovery.aws.session import Aws
 from discovery.model import Coverage, DatabaseRecord, DatabaseStatus, RunStatus
-from discovery.settings import ROOT, load_settings
+from discovery.settings import load_settings
 from sandbox import Sandbox
 from tests.support.dynamodb_local import DynamoDbLocal
 

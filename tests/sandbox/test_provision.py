@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from discovery import artefacts
-from discovery.settings import ROOT, load_settings
+from discovery.artefacts import ROOT
+from discovery.settings import load_settings
 from sandbox import Sandbox
 from tests.support.hosts import revive_hosts
 
@@ -72,7 +73,7 @@ def test_organisation_lists_the_estates_accounts(sandbox: Sandbox) -> None:
 @pytest.mark.parametrize("path", ["schema/dynamodb-table.json", "schema/dynamodb-runs-table.json"])
 def test_tables_are_as_the_schema_says(sandbox: Sandbox, path: str) -> None:
     """Keys, indexes and time to live come from the schema file."""
-    schema = artefacts.render(path, artefacts.values_of(sandbox.settings))
+    schema = artefacts.render(path, artefacts.placeholder_values(sandbox.settings))
     dynamodb = sandbox.client("dynamodb")
     name = schema["Table"]["TableName"]
     table = dynamodb.describe_table(TableName=name)["Table"]

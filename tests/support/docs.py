@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from discovery.settings import ROOT
+from discovery.artefacts import ROOT
 
 GUIDE = ROOT / "EXECUTION_GUIDE.md"
 

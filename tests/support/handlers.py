@@ -7,7 +7,7 @@ import sys
 from dataclasses import dataclass
 from types import ModuleType
 
-from discovery.settings import ROOT
+from discovery.artefacts import ROOT
 
 
 def load(name: str) -> ModuleType:

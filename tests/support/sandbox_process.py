@@ -9,8 +9,8 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from discovery.artefacts import ROOT
 from discovery.cli.local_aws import clean_environment
-from discovery.settings import ROOT
 
 
 @contextmanager

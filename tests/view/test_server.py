@@ -18,10 +18,10 @@ import httpx
 import pytest
 from websockets.sync.client import connect
 
+from discovery.artefacts import ROOT
 from discovery.aws.inventory import Inventory
 from discovery.aws.session import Aws
 from discovery.errors import ConfigurationError
-from discovery.settings import ROOT
 from discovery.view.server import serve
 from sandbox import Sandbox
 from tests.support.api_records import ACCOUNT, OTHER, failure, record

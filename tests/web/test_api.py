@@ -10,13 +10,13 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from discovery.artefacts import ROOT
 from discovery.errors import AwsError, ConfigurationError, DiscoveryError, FailureKind
 from discovery.model import (
     ENGINE_LABELS,
     DatabaseRecord,
     DatabaseStatus,
 )
-from discovery.settings import ROOT
 from discovery.web import api
 from tests.support.api_records import (
     ACCOUNT,

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from discovery.settings import ROOT
+from discovery.artefacts import ROOT
 from sandbox.estate.load import Estate, EstateHost, load_estate
 
 PROBE = ROOT / "ssm" / "discovery_python.py"
