@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import shlex
@@ -12,6 +13,7 @@ from types import TracebackType
 from typing import Self
 
 from discovery.artefacts import ROOT
+from discovery.cli.boundary import not_installed
 from discovery.errors import DiscoveryError
 
 _STOP_SECONDS = 10
@@ -30,7 +32,13 @@ class LocalAws:
         self._options = options
 
     def __enter__(self) -> Self:
-        """Start the child and return at once; `environment` waits for it."""
+        """Start the child and return at once; `environment` waits for it.
+
+        Raises click's usage error when the sandbox's packages are not installed.
+        """
+        for package in ("moto", "flask"):
+            if not _is_installed(package):
+                raise not_installed(package)
         self._child = subprocess.Popen(  # noqa: S603  our own sandbox, with our own options
             [sys.executable, "-m", "sandbox", "--stop-with-parent", *self._options],
             cwd=ROOT,
@@ -71,6 +79,13 @@ class LocalAws:
         except subprocess.TimeoutExpired:
             self._child.kill()
             self._child.communicate()
+
+
+def _is_installed(package: str) -> bool:
+    try:
+        return importlib.util.find_spec(package) is not None
+    except ValueError:  # what `sys.modules` says of a package that must not be imported
+        return False
 
 
 def clean_environment(environment: Mapping[str, str]) -> dict[str, str]:

@@ -9,6 +9,7 @@ import http.client
 import ipaddress
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -53,6 +54,9 @@ def create_app(
 
     Streamlit keeps its configuration per process: one application a process.
     """
+    # Streamlit runs dashboard.py by its path; what that imports lies beside it.
+    if str(ROOT) not in sys.path:
+        sys.path.insert(0, str(ROOT))
     app = App(
         DASHBOARD,
         routes=_api_routes(address, inventory or _stored_inventory),
