@@ -1,7 +1,9 @@
 # Needs make and Python 3.11 or later; no root, no AWS account. Everything it makes stays in this folder.
 #
 #   make demo    a local AWS estate, its first discovery, and the dashboard       (ARGS="--port 8600")
+#   make dev     the same, and pages reload when a file is saved
 #   make test    all tests                                                       (ARGS="-k scan")
+#   make test-fast  those without server, browser, killed process or real database
 #   make check   lint, format, types
 #   make bench   benchmarks
 #   make lock    pin requirements.txt and requirements-dev.txt anew
@@ -22,7 +24,7 @@ PYTHON ?= $(shell for candidate in python3.13 python3.12 python3.11 python3 pyth
 	$$candidate -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
 	&& echo $$candidate && break; done)
 
-.PHONY: help demo test check bench lock clean
+.PHONY: help demo dev test test-fast check bench lock clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -30,8 +32,15 @@ help:
 demo: $(VENV)/.runtime
 	@$(BIN)/python -m discovery demo $(ARGS)
 
+dev: $(VENV)/.dev
+	@$(BIN)/python -m discovery demo --reload --no-browser $(ARGS)
+
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)
+
+test-fast: $(VENV)/.dev
+	$(BIN)/python -m pytest -n auto --dist loadfile \
+		-m "not (server or browser or kill or zoo or slow)" $(ARGS)
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .
