@@ -856,15 +856,18 @@ class Node:
 
     def read(self, limit: int = MIB) -> bytes:
         """The first `limit` bytes of a regular file; none when it cannot be read."""
+        pieces: List[bytes] = []
         try:
             if self.is_file:
-                # The size of /proc's files is 0. Asking for no more than there is costs less.
                 node = self.reopened()
-                with open(node.fd, "rb", closefd=False) as file:
-                    return file.read(min(limit, node.stat.st_size or limit))
+                size = node.stat.st_size  # of /proc's files 0
+                rest = min(limit, size or limit)
+                while rest > 0:
+                    pieces.append(os.read(node.fd, min(rest, size or 65536)))
+                    rest = rest - len(pieces[-1]) if pieces[-1] else 0
         except OSError:
-            pass
-        return b""
+            return b""
+        return b"".join(pieces)
 
 
 def only_root_writes(status: os.stat_result) -> bool:
@@ -999,7 +1002,8 @@ def remote_mount_points(mounts: str) -> "Strings":
     kinds = {}
     lines = [line.split(" ") for line in mounts.split("\n") if line.count(" ") > 2]
     for _, point, kind, *_ in lines:
-        point = re.sub(r"\\([0-7]{3})", lambda match: chr(int(match.group(1), 8)), point)
+        if "\\" in point:  # a space is \040
+            point = re.sub(r"\\([0-7]{3})", lambda match: chr(int(match.group(1), 8)), point)
         kinds[point.rstrip("/") or "/"] = kind  # the last mount covers those before it
     fuse = [point for point, kind in kinds.items() if kind[:5] == "fuse." and kind[5:] != "lxcfs"]
     return fuse + [point for point, kind in kinds.items() if kind in REMOTE_FILE_SYSTEMS]
@@ -1458,10 +1462,17 @@ def put_process_facts(database: Database, server: Running) -> None:
     process = server.process
     database.put("started_at", process.started(server.host.folder.text("/proc/stat")))
     database.put("memory_mb", process.memory and process.memory // 1024)
-    users = server.folder.text("/etc/passwd")
-    match = re.search(r"(?m)^([^:\n]+):[^:\n]*:%s:" % process.user, users)
-    user = "" if process.user is None else str(process.user)
-    database.put("owner", match.group(1) if match else user)
+    if process.user is not None:
+        database.put("owner", user_name(server.folder, str(process.user)))
+
+
+def user_name(folder: Folder, user: str) -> str:
+    """The name of a user id, or the id where no name is known."""
+    for line in folder.text("/etc/passwd").split("\n"):
+        name, *fields = line.split(":")
+        if name and len(fields) > 2 and fields[1] == user:
+            return name
+    return user
 
 
 # --- executables --------------------------------------------------------------------------------
@@ -1986,7 +1997,8 @@ def put_settings(database: Database, config: Config) -> None:
     files = config.folder.names(data_dir) if data_dir else []
     for sign, role in engine.roles:
         text, source = config.setting(sign)
-        present = [file for file in files if re.match(sign + "$", file)]
+        pattern = re.compile(sign + "$")
+        present = [file for file in files if pattern.match(file)]
         if is_on(text):
             database.put("role", role, source)
         elif present:
@@ -2436,7 +2448,8 @@ def counted(
 def listed_instances(host: Host, engine: Engine) -> "List[Tuple[str, str]]":
     """(instance, folder above its `bin`) of those that a file of the engine lists."""
     path, pattern = engine.instance_list
-    return re.findall(pattern, host.folder.text(path))[:50] if path else []
+    text = host.folder.text(path) if path else ""
+    return re.findall(pattern, text)[:50] if text else []
 
 
 def add_stopped(host: Host, engine: Engine, servers: "List[Installed]") -> None:
@@ -2789,24 +2802,44 @@ def give_ids(databases: "List[Database]") -> None:
 
 def host_facts(host: Host) -> "Dict[str, Any]":
     """Name, operating system, kernel, architecture, memory, MiB, and processors."""
-
-    def first(path: str, pattern: str = r"^(\S.*?)\s*$") -> str:
-        match = re.search(pattern, host.folder.text(path, 4 * MIB), re.M)
-        return match.group(1) if match else ""
-
-    name = r"^PRETTY_NAME=[\"']?(.*?)[\"']?$"
-    names = [first("/etc/os-release", name), first("/usr/lib/os-release", name)]
-    names += [first("/etc/system-release"), first("/etc/redhat-release")]
-    cores = os.cpu_count() if host.live else host.folder.text("/proc/cpuinfo").count("processor\t")
+    folder = host.folder
+    cores = os.cpu_count() if host.live else folder.text("/proc/cpuinfo").count("processor\t")
     facts = {
-        "hostname": first("/proc/sys/kernel/hostname"),
-        "os": next(filter(None, names), ""),
-        "kernel": first("/proc/sys/kernel/osrelease"),
-        "arch": os.uname().machine if host.live else machine(host.folder),
-        "memory_mb": (number(first("/proc/meminfo", r"^MemTotal:(.*)")) or 0) // 1024,
+        "hostname": first_line(folder, "/proc/sys/kernel/hostname"),
+        "os": system_name(folder),
+        "kernel": first_line(folder, "/proc/sys/kernel/osrelease"),
+        "arch": os.uname().machine if host.live else machine(folder),
+        "memory_mb": (number(value_of(folder, "/proc/meminfo", "MemTotal:")) or 0) // 1024,
         "cores": cores,
     }
     return {name: clean(value) for name, value in facts.items() if value}
+
+
+def system_name(folder: Folder) -> str:
+    """The operating system's name and version."""
+    for path in ("/etc/os-release", "/usr/lib/os-release"):
+        name = value_of(folder, path, "PRETTY_NAME=")
+        name = name[1:] if name[:1] in ("'", '"') else name
+        name = name[:-1] if name[-1:] in ("'", '"') else name
+        if name:
+            return name
+    return first_line(folder, "/etc/system-release") or first_line(folder, "/etc/redhat-release")
+
+
+def value_of(folder: Folder, path: str, name: str) -> str:
+    """The rest of the first line of a file that begins with `name`."""
+    for line in folder.text(path, 4 * MIB).split("\n"):
+        if line.startswith(name):
+            return line[len(name) :]
+    return ""
+
+
+def first_line(folder: Folder, path: str) -> str:
+    """The first line of a file that is neither empty nor indented."""
+    for line in folder.text(path, 4 * MIB).split("\n"):
+        if line[:1].strip():
+            return line.rstrip()
+    return ""
 
 
 def machine(folder: Folder) -> str:
@@ -2885,7 +2918,7 @@ def options(args: "Strings") -> "Dict[str, str]":
         else:
             raise ValueError("unknown option %s" % clean(name))
     seconds = found["--max-seconds"]
-    if not re.match(r"\d{1,6}(\.\d{1,6})?$", seconds) or not float(seconds):
+    if not seconds.replace(".", "", 1).isdecimal() or not 0 < float(seconds) < 1000000:
         raise ValueError("--max-seconds %s: not a number of seconds" % clean(seconds))
     if not os.path.isdir(found["--root"]):
         raise ValueError("--root %s: no such folder" % clean(found["--root"]))

@@ -425,10 +425,10 @@ def test_a_process_that_ends_before_it_is_looked_at(tmp_path: Path) -> None:
     probe = module("discovery_python")
     host = probe.Host("/", 30)
     with subprocess.Popen([binary, "60"]) as process:
-        (found,) = [one for one in probe.candidates(host) if one.pid == process.pid]
+        (found,) = [one for one in probe.server_processes(host) if one.pid == process.pid]
         process.kill()
     with pytest.raises(OSError, match=r"No such (process|file)"):
-        probe.Running(host, found, found.rule).database()
+        probe.Running(host, found).database()
     assert "redis-server" not in str(host.warnings)
 
 
