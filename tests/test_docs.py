@@ -9,7 +9,6 @@ import signal
 import socket
 import subprocess
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 import botocore.session
@@ -19,33 +18,15 @@ from botocore.model import OperationModel
 
 from discovery.cli import main
 from discovery.settings import ROOT, Settings
+from tests.support.docs import GUIDE, blocks
 
-GUIDE = ROOT / "EXECUTION_GUIDE.md"
 README = ROOT / "README.md"
 DOCUMENTS = (GUIDE, README, ROOT / "CHANGELOG.md", ROOT / "api/api-gateway-config.md")
 
-_BLOCK = re.compile(r"(?:<!-- run(?:: exit (?P<exit>\d+))? -->\n)?```bash\n(?P<text>.*?)```", re.S)
 _LINK = re.compile(r"\[[^\]]*\]\(([^)#\s]+)(#[^)]*)?\)")
 _MINUTES = 5
 _AWS_CLI_OWN = {"s3 sync", "configure set"}
 _AWS_CLI_OPTIONS = {"--region", "--query", "--output", "--cli-input-json", "--zip-file"}
-
-
-@dataclass(frozen=True)
-class Block:
-    """A fenced block of bash. `exit_code` is None for one that is not for the sandbox."""
-
-    text: str
-    exit_code: int | None
-
-
-def blocks(document: Path) -> list[Block]:
-    """All bash blocks of `document`."""
-    found = []
-    for match in _BLOCK.finditer(document.read_text(encoding="utf-8")):
-        marked = match[0].startswith("<!-- run")
-        found.append(Block(match["text"], int(match["exit"] or 0) if marked else None))
-    return found
 
 
 # --- the sandbox part of the guide is run -------------------------------------------------------

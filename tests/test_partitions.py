@@ -11,13 +11,13 @@ import pytest
 from discovery import artefacts
 from discovery.aws.inventory import Inventory
 from discovery.aws.session import Aws
-from discovery.doctor import examine
+from discovery.cli.doctor import examine
 from discovery.errors import ConfigurationError
 from discovery.model import RunStatus
 from discovery.partitions import partition_of
-from discovery.runner import run_discovery
+from discovery.run import start_run
 from discovery.settings import ROOT, Settings, load_settings
-from tests.sandbox_process import sandbox_process
+from tests.support.sandbox_process import sandbox_process
 
 PARTITIONS = [
     ("eu-west-1", "aws", "amazonaws.com"),
@@ -141,7 +141,7 @@ def test_the_role_is_assumed_in_its_own_partition(elsewhere: tuple[Settings, str
 def test_a_whole_run_finds_what_is_there(elsewhere: tuple[Settings, str]) -> None:
     """Organizations, EC2, Systems Manager, S3 and DynamoDB of that partition: the same run."""
     settings, _ = elsewhere
-    run = run_discovery(settings, trigger="test")
+    run = start_run(settings, trigger="test")
     assert run.status is RunStatus.SUCCEEDED, run
     assert run.accounts_skipped == {"980000000001": "suspended"}
     found = {

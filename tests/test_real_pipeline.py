@@ -25,7 +25,7 @@ from discovery.sandbox.estate import load_estate, this_machine
 from discovery.settings import ROOT, load_settings
 from tests.probe.test_probe_real import MariaDB, PostgreSQL, Server, apparent_size
 from tests.probe.test_probe_safety import missing
-from tests.sandbox_process import sandbox_process
+from tests.support.sandbox_process import sandbox_process
 
 
 @pytest.fixture

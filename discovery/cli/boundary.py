@@ -13,8 +13,8 @@ from typing import IO, Any
 import click
 
 from discovery.errors import ConfigurationError, DiscoveryError, RequestError
-from discovery.logs import JsonFormatter, Placed, TextFormatter
-from discovery.text import printable
+from discovery.logs import ContextFilter, JsonFormatter, TextFormatter
+from discovery.sanitize import printable
 
 _log = logging.getLogger(__name__)
 
@@ -93,7 +93,7 @@ def set_up(*, debug: bool, log: str) -> None:
     level = logging.INFO if log == "json" else logging.WARNING
     handler = _Stderr()
     handler.setFormatter(JsonFormatter() if log == "json" else TextFormatter())
-    handler.addFilter(Placed())
+    handler.addFilter(ContextFilter())
     logging.basicConfig(handlers=[handler])
     logging.getLogger("discovery").setLevel(logging.DEBUG if debug else level)
     if not debug:  # what it logs, with tracebacks, is raised too, and told in the product's words

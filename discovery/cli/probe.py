@@ -40,7 +40,7 @@ def probe(root: Path, as_json: bool) -> None:
       sudo python -m discovery probe
       python -m discovery probe --json
     """
-    from discovery.report import parse_report
+    from discovery.inventory.report import parse_report
 
     finished = subprocess.run(  # noqa: S603  this product's own probe
         [sys.executable, "-I", str(ROOT / PROBE), "--root", str(root)],
@@ -60,8 +60,8 @@ def probe(root: Path, as_json: bool) -> None:
 
 def _print_report(report: HostReport) -> None:
     host = report.host
-    memory = f"{host.memory_mb:,} MiB memory" if host.memory_mb else None
-    cores = f"{host.cpu_cores} cores" if host.cpu_cores else None
+    memory = f"{host.system_memory_mb:,} MiB memory" if host.system_memory_mb else None
+    cores = f"{host.system_cpu_cores} cores" if host.system_cpu_cores else None
     facts = (host.hostname, host.os_name, host.kernel, host.architecture, memory, cores)
     click.echo(", ".join(fact for fact in facts if fact))
     click.echo(f"{len(report.databases)} databases, {report.elapsed_ms} ms")

@@ -19,7 +19,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
-from discovery.report import parse_report
+from discovery.inventory.report import parse_report
 from tests.probe.forking import Forking
 from tests.probe.hostfolder import HostFolder
 

@@ -14,7 +14,7 @@ import pytest
 from discovery import artefacts
 from discovery.sandbox import Sandbox
 from discovery.settings import ROOT, load_settings
-from tests.hosts import revive_hosts
+from tests.support.hosts import revive_hosts
 
 
 def test_ec2_lists_the_estates_hosts(sandbox: Sandbox) -> None:
