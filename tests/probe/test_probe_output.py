@@ -161,11 +161,3 @@ def test_writes_nothing_and_starts_nothing(host: HostFolder) -> None:
         assert not [line for line in lines if "O_WRONLY" in line or "O_RDWR" in line]
         # The processes that are no server cost one look at their executable, and no open file.
         assert not [line for line in lines if "/proc/2" in line and "nginx" in line]
-
-
-@pytest.mark.xfail(
-    reason="what 29 engines and a hostile host need is not in 64 KB yet", strict=True
-)
-def test_the_file_stays_small() -> None:
-    """The probe can be read by the people who have to allow it."""
-    assert PROBE.stat().st_size < 64 * 1024

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from tests.probe.hostfolder import PROBE, unpacked
-from tests.probe.test_probe_safety import missing
+from tests.support.needs import missing
 
 SERVER = Path("/usr/bin/redis-server")
 
