@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from tests.probe.hostfolder import PROBE, unpacked
+from tests.support.hostfolder import PROBE, unpacked
 from tests.support.needs import missing
 
 SERVER = Path("/usr/bin/redis-server")

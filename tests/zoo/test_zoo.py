@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from tests.probe.hostfolder import Ran, module, run_probe
+from tests.support.hostfolder import Ran, module, run_probe
 from tests.zoo.decoys import COMMANDS, decoys
 from tests.zoo.keeper import Running, Zoo, missing
 from tests.zoo.servers import SERVERS

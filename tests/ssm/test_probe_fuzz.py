@@ -21,8 +21,8 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
 from discovery.inventory.report import parse_report
-from tests.probe.forking import Forking
-from tests.probe.hostfolder import HostFolder
+from tests.support.forking import Forking
+from tests.support.hostfolder import HostFolder
 
 CASES = int(os.environ.get("PROBE_FUZZ_CASES") or (250 if os.environ.get("FULL") == "1" else 25))
 SEED = os.environ.get("PROBE_FUZZ_SEED")

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.probe.hostfolder import ANY_ADDRESS, HostFolder, Ran, measured, module
+from tests.support.hostfolder import ANY_ADDRESS, HostFolder, Ran, measured, module
 
 CONTAINER = f"0::/docker/{'a' * 64}\n"
 LONG = 400_000

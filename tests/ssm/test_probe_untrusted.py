@@ -16,8 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.probe.hostfolder import PROBE, Ran, checked
 from tests.support.attack import build
+from tests.support.hostfolder import PROBE, Ran, checked
 from tests.support.needs import missing
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root could be tricked")
@@ -72,7 +72,7 @@ class Stage:
 @pytest.fixture
 def stage() -> Iterator[Stage]:
     """A stage in a folder that every user can reach."""
-    with tempfile.TemporaryDirectory(prefix="stage-", dir="/tmp") as name:  # noqa: S108
+    with tempfile.TemporaryDirectory(prefix="stage-", dir="/tmp") as name:
         yield Stage(Path(name))
 
 

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.probe.hostfolder import ANY_ADDRESS, PROBE, HostFolder, module, run_probe, unpacked
 from tests.support.attack import NOBODY, Attack
+from tests.support.hostfolder import ANY_ADDRESS, PROBE, HostFolder, module, run_probe, unpacked
 from tests.support.needs import missing
 
 
@@ -33,7 +33,7 @@ def attack(request: pytest.FixtureRequest) -> Iterator[Attack]:
     """The attack, in a folder under /tmp that the unprivileged user owns."""
     if not Path("/proc/self/exe").exists():
         missing("no /proc: the attack needs Linux")
-    with tempfile.TemporaryDirectory(prefix="httpd-", dir="/tmp") as name:  # noqa: S108
+    with tempfile.TemporaryDirectory(prefix="httpd-", dir="/tmp") as name:
         Path(name).chmod(0o755)
         attack = Attack(Path(name), *getattr(request, "param", ("no text",)))
         try:

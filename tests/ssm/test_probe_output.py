@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.probe.hostfolder import ANY_ADDRESS, PROBE, HostFolder, run_probe
+from tests.support.hostfolder import ANY_ADDRESS, PROBE, HostFolder, run_probe
 
 
 @pytest.fixture

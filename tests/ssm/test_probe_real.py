@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.probe.hostfolder import run_probe
+from tests.support.hostfolder import run_probe
 from tests.support.needs import missing
 from tests.support.real_servers import MariaDB, PostgreSQL, Server, apparent_size
 

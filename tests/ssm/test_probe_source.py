@@ -12,7 +12,7 @@ from statistics import median
 
 import pytest
 
-from tests.probe.hostfolder import PROBE
+from tests.support.hostfolder import PROBE
 
 ROOT = PROBE.parents[1]
 SOURCE = PROBE.read_text(encoding="utf-8")

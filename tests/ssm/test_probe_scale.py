@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.probe.hostfolder import ANY_ADDRESS, PROBE, HostFolder, measured, module
+from tests.support.hostfolder import ANY_ADDRESS, PROBE, HostFolder, measured, module
 
 PROCESSES = int(os.environ.get("PROBE_SCALE_PROCESSES", "20000"))
 

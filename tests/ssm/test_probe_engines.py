@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from discovery.model import ENGINE_LABELS
-from tests.probe.hostfolder import ANY_ADDRESS, LOOPBACK, PROBE, HostFolder, module
+from tests.support.hostfolder import ANY_ADDRESS, LOOPBACK, PROBE, HostFolder, module
 
 
 @pytest.fixture
