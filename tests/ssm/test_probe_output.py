@@ -161,3 +161,13 @@ def test_writes_nothing_and_starts_nothing(host: HostFolder) -> None:
         assert not [line for line in lines if "O_WRONLY" in line or "O_RDWR" in line]
         # The processes that are no server cost one look at their executable, and no open file.
         assert not [line for line in lines if "/proc/2" in line and "nginx" in line]
+
+
+def test_a_live_hosts_facts_are_the_kernels() -> None:
+    """Name, kernel and architecture of this host, whose /proc/sys refuses reads of 4 MiB."""
+    kernel = os.uname()
+    facts = run_probe("--max-seconds", "20").report["host"]
+    found = {name: facts.get(name) for name in ("hostname", "kernel", "arch")}
+    assert found == {
+        "hostname": kernel.nodename, "kernel": kernel.release, "arch": kernel.machine
+    }  # fmt: skip
