@@ -127,7 +127,7 @@ class Fingerprint(NamedTuple):
 
 
 class Extract(NamedTuple):
-    """Where something stands, and the pattern whose groups are it."""
+    """A place, and the pattern whose groups are read there."""
 
     place: str  # the path of a file, or a text in the executable near which the pattern matches
     pattern: str
@@ -153,7 +153,7 @@ class Engine(NamedTuple):
     """
 
     # What it is
-    name: str  # the report's engine; discovery/model.py has its label
+    name: str  # the report's engine; ENGINE_LABELS in discovery/model has its label
     fixed_role: str = ""  # the role of every such server, whatever its configuration says
     stateless: bool = False  # it keeps no data on disk
     tried_on: str = "synthetic host"  # what this row was tried on, for engines.md
@@ -972,7 +972,7 @@ class Folder:
             for part in pattern.strip("/").split("/"):
                 if "*" in part:
                     children = (child for path in paths for child in self.children(path))
-                    fitting = (c for c in children if fits(c[c.rfind("/") + 1 :], part))
+                    fitting = (child for child in children if fits(file_name(child), part))
                     # Cut off lazily: the product of two full folders is never built.
                     paths = [path for path, _ in zip(fitting, range(MAX_LISTED))]
                 else:
@@ -986,6 +986,11 @@ class Folder:
             return os.readlink(name, dir_fd=self.top.fd)
         except OSError:
             return ""
+
+
+def file_name(path: str) -> str:
+    """What follows the last slash of a path."""
+    return path[path.rfind("/") + 1 :]
 
 
 def fits(name: str, pattern: str) -> bool:
@@ -1294,7 +1299,7 @@ def server_processes(host: Host) -> "List[Process]":
             hidden += 1
         except OSError:
             continue  # a kernel thread, or a process that has ended
-        name = exe[exe.rfind("/") + 1 :]
+        name = file_name(exe)
         name = name[: -len(_DELETED)] if name.endswith(_DELETED) else name
         if name == "docker-proxy":
             host.proxies.append(host.folder.text("/proc/%d/cmdline" % pid, MAX_PATH))
@@ -1349,7 +1354,7 @@ def server_process(host: Host, pid: int, exe: str, engines: "List[Engine]") -> "
 
 
 def leave_room(host: Host, found: "Dict[int, Process]") -> bool:
-    """Forget workers; whether that makes the processes few enough to go on."""
+    """Forget the workers. Returns whether the processes are then few enough to go on."""
     drop_workers(found)
     if len(found) <= MAX_SERVERS:
         return True
@@ -1413,10 +1418,10 @@ class Running:
     def put_data_dir(self, database: Database, config: "Config") -> None:
         """Set its data directory, if it keeps data and may use what was found."""
         host = self.host
-        path, evidence = find_data_dir(self, config)
         if self.engine.stateless:
             database.evidence["data_size"] = "keeps no data on disk"
             return
+        path, evidence = find_data_dir(self, config)
         if not path:
             host.warn("%s, %s: %s" % (self.name, self.engine.name, NO_DATA_DIR))
             return
@@ -1431,8 +1436,9 @@ class Running:
     def may_use(self, folder: "Optional[Node]") -> bool:
         """Whether a data directory can be its own.
 
-        It is its user's; or only root can change the server, and the directory is not closed to all
-        but another user. A directory that cannot be opened only such a server is believed.
+        Its user owns the directory; or only root can change the server, and the directory is not
+        closed to all but another user. If the directory cannot be opened, only a server that root
+        alone can change is believed.
         """
         if folder is None or not self.host.live:
             return self.only_root_changes_it or not self.host.live
@@ -1686,8 +1692,8 @@ def read_texts(
 
 
 def numbers_of_series(node: Node, limit: int, numbers: "List[bytes]", series: str) -> "List[bytes]":
-    """The version numbers of the series that this executable reads options for; it names versions
-    of others too."""
+    """The version numbers of one series, the one that this executable reads options for. It also
+    names versions of other series."""
     start = series + "."
     own = [number for number in numbers if number.startswith(start.encode())]
     pattern = r"(?<![\d.])(%s\d{1,3}(?:-\d{1,3}(?=\0))?)(?:[-+~][\w.+~-]{0,80})?\0"
@@ -1754,9 +1760,9 @@ def name_version(folder: "Optional[Folder]", engine: Engine, path: str) -> "Opti
 class Config:
     """What the command line and the configuration files of one server say.
 
-    `file` is the one that a person would open; `data` are the directories named for its data, what
-    counts most first. For a running server, `process`, no file is read that it could not read
-    itself: whoever starts a process can name any file.
+    `file` is the one that a person would open. `data` lists the directories that are named for its
+    data, the one that counts most first. For a running server, `process`, no file is read that it
+    could not read itself: whoever starts a process can name any file.
     """
 
     def __init__(
@@ -2097,7 +2103,11 @@ def attach_data_dir(
     node: "Optional[Node]",
     problem: str,
 ) -> None:
-    """Set the data directory `found`, which `folder` has as `node`, and have that one measured."""
+    """Set the data directory and have it measured.
+
+    `found` is its path and evidence. `node` is what `folder` has at this path; where that cannot be
+    reached, `problem` says why.
+    """
     path, evidence = found
     database.put("data_dir", path, evidence)
     if node is None:
@@ -2392,7 +2402,7 @@ def installed_servers(host: Host) -> "Iterator[Installed]":
         node = host.folder.find(path)
         if node is None or node.identity in seen or not node.is_file:
             continue
-        if not version and os.path.basename(node.path) not in engine.executables:
+        if not version and file_name(node.path) not in engine.executables:
             continue
         seen.add(node.identity)
         if node.read(2) != b"#!":  # a script that starts a server is none
@@ -2430,8 +2440,8 @@ def programs_in_place(host: Host) -> "List[Tuple[Engine, str, Optional[Version]]
 def counted(
     host: Host, engine: Engine, node: Node, version: "Optional[Version]"
 ) -> "Optional[Installed]":
-    """The installed server, if only root can change it, or if it is a vendor's user's and tells its
-    version. `version` is a library's."""
+    """The installed server, if only root can change it, or if a vendor's user owns it and it tells
+    its version. `version` is a library's."""
     trusted = host.trusts(node) or bool(version and (node.trusted or not host.live))
     if trusted or engine.vendor_owned:
         version = version or file_version(host, engine, node)
@@ -2555,7 +2565,7 @@ class Unit:
 
     def __init__(self, name: str, command: "Strings", variables: "Dict[str, str]") -> None:
         self.name, self.command, self.variables = name, command, variables
-        self.program = os.path.basename(command[0])
+        self.program = file_name(command[0])
 
 
 def start_commands(host: Host, engine: Engine) -> "List[Command]":
