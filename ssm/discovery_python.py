@@ -143,6 +143,8 @@ class Version(NamedTuple):
 
 
 Texts = Tuple[str, ...]
+Fingerprints = Tuple[Fingerprint, ...]
+Extracts = Tuple[Extract, ...]
 
 
 class Engine(NamedTuple):
@@ -156,7 +158,6 @@ class Engine(NamedTuple):
     name: str  # the report's engine; ENGINE_LABELS in discovery/model has its label
     fixed_role: str = ""  # the role of every such server, whatever its configuration says
     stateless: bool = False  # it keeps no data on disk
-    tried_on: str = "synthetic host"  # what this row was tried on, for engines.md
 
     # Which process is one
     programs: Texts = ()  # file names of its executable, and of nothing else's
@@ -171,12 +172,10 @@ class Engine(NamedTuple):
     # Which file and version it is
     library: str = ""  # pattern of the file that an interpreter loads as the server: the version
     library_places: Texts = ()  # folders of that file
-    packages: Tuple[Fingerprint, ...] = ()  # Debian's that own it; none: those called like it
-    marks: Tuple[Fingerprint, ...] = ()  # texts in the executable; the first that is there counts
-    version_texts: Tuple[
-        Extract, ...
-    ] = ()  # in the executable; without a place, beside a mark only
-    series_texts: Tuple[Extract, ...] = ()  # the same for the series that the version belongs to
+    packages: Fingerprints = ()  # Debian's that own it; none: those called like it
+    marks: Fingerprints = ()  # texts in the executable; the first that is there counts
+    version_texts: Extracts = ()  # in the executable; one without a place counts beside a mark only
+    series_texts: Extracts = ()  # the same for the series that the version belongs to
     build_id: str = ""  # pattern of what follows the version in a build id; no other number counts
     version_path: str = ""  # pattern of the version in the executable's path
     version_file: Extract = Extract("", "")  # file beside the executable
@@ -215,13 +214,16 @@ class Engine(NamedTuple):
     tls_off_by_default: bool = False
     roles: Tuple[Tuple[str, str], ...] = ()  # setting, or pattern of a data file; its role
 
+    # What it was tried on, for engines.md
+    tried_on: str = "synthetic host"
+
     @property
     def executables(self) -> "Texts":
         """The file names that its executable may have."""
         return self.programs + self.aliases
 
     @property
-    def package_names(self) -> "Tuple[Fingerprint, ...]":
+    def package_names(self) -> "Fingerprints":
         """The Debian packages that may own its executable."""
         usual = r"%s(-server|-tools)?(-\d[\d.]*)?" % self.name
         return self.packages or (Fingerprint(self.name, "", usual),)
@@ -292,6 +294,7 @@ MYSQL = Engine(
     roles=(
         ("master.info", "replica"),
         ("relay-log.info", "replica"),
+        # MySQL 8: a replica's first relay log gets a second as soon as it connects.
         (r".*-relay-bin\.(?!0*1$)\d+", "replica"),
         ("wsrep_cluster_address", "cluster member"),
         ("group_replication_group_name", "cluster member"),
@@ -754,6 +757,7 @@ ASE = Engine(
     vendor_owned=True,
 )
 
+# Where several have a program's name, the first counts whose path and command line fit.
 ENGINES = (
     MYSQL,
     POSTGRESQL,

@@ -21,7 +21,7 @@ def server(request: pytest.FixtureRequest) -> Iterator[Server]:
     """A running server of each kind."""
     if os.geteuid() != 0 or not Path("/proc/self/exe").exists():
         missing("starting servers as their own users needs root on Linux")
-    folder = Path(tempfile.mkdtemp(prefix="probe-real-"))
+    folder = Path(tempfile.mkdtemp(prefix="probe-real-", dir="/tmp"))
     server: Server | None = None
     try:
         server = request.param(folder)
