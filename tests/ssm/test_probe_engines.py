@@ -1,4 +1,4 @@
-"""Every engine of the rule table, running and stopped, on folders that stand for hosts."""
+"""Every engine of the table, running and stopped, on folders that stand for hosts."""
 
 from __future__ import annotations
 
@@ -602,7 +602,7 @@ def test_what_planners_need(host: HostFolder) -> None:
 
 
 def test_the_reference_page_is_that_of_the_table() -> None:
-    """`ssm/engines.md` says what the rule table says."""
+    """`ssm/engines.md` says what the engine table says."""
     page = (PROBE.parent / "engines.md").read_text(encoding="utf-8")
     assert page == module("make_reference").page(), "run python ssm/make_reference.py"
 

@@ -291,6 +291,31 @@ def test_processes_that_are_not_even_listed() -> None:
     assert "other users' processes are not listed in /proc: run as root" in report["warnings"]
 
 
+def test_a_command_line_counts_for_a_trusted_file_only(
+    host: HostFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a process hides what it runs, it names its executable itself: that counts when only root
+    could have put the file there, and otherwise the report is not complete."""
+    paths = {5: "/home/x/mysqld", 6: "/usr/sbin/mysqld"}
+    for pid, path in paths.items():
+        host.mysqld(path)
+        host.process(pid, path, path)
+    hidden = {f"{pid}/exe" for pid in paths}
+
+    def readlink(path: str, *, dir_fd: int | None = None) -> str:
+        if path in hidden:
+            raise PermissionError
+        return real(path, dir_fd=dir_fd)
+
+    real = os.readlink
+    monkeypatch.setattr(os, "readlink", readlink)
+    probe = module("discovery_python")
+    scan = probe.Host(str(host.path), 30)
+    assert [process.pid for process in probe.server_processes(scan)] == [6]
+    assert not scan.complete
+    assert "2 process(es) hide what they run from this user" in str(scan.warnings)
+
+
 def test_a_port_alone_is_no_database(host: HostFolder) -> None:
     """Something that listens on 3306 is not MySQL because of that; nothing connects to find out."""
     with socket.socket() as server:
