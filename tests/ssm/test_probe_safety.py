@@ -294,8 +294,8 @@ def test_processes_that_are_not_even_listed() -> None:
 def test_a_command_line_counts_for_a_trusted_file_only(
     host: HostFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where a process hides what it runs, it names its executable itself: that counts when only root
-    could have put the file there, and otherwise the report is not complete."""
+    """The executable that a process with a hidden one names itself counts when only root could have
+    put that file there; otherwise the report is not complete."""
     paths = {5: "/home/x/mysqld", 6: "/usr/sbin/mysqld"}
     for pid, path in paths.items():
         host.mysqld(path)
