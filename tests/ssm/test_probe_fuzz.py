@@ -1,6 +1,7 @@
 """Hostile host folders without end: always one valid line, or a clean failure code.
 
-PROBE_FUZZ_CASES sets how many (25). Another PROBE_FUZZ_SEED than none makes other cases each time.
+25 by default, ten times as many with FULL=1; PROBE_FUZZ_CASES sets how many, and PROBE_FUZZ_SEED
+makes other ones.
 """
 
 from __future__ import annotations
@@ -20,10 +21,10 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
 from discovery.inventory.report import parse_report
-from tests.probe.forking import Forking
-from tests.probe.hostfolder import HostFolder
+from tests.support.forking import Forking
+from tests.support.hostfolder import HostFolder
 
-CASES = int(os.environ.get("PROBE_FUZZ_CASES", "25"))
+CASES = int(os.environ.get("PROBE_FUZZ_CASES") or (250 if os.environ.get("FULL") == "1" else 25))
 SEED = os.environ.get("PROBE_FUZZ_SEED")
 CANARY = "CANARY7301"
 CANARY_SIZE = 7 << 40  # more than all sparse files of a case together

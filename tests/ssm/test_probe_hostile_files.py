@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.probe.hostfolder import ANY_ADDRESS, HostFolder, Ran, measured, module
+from tests.support.hostfolder import ANY_ADDRESS, HostFolder, Ran, measured, module
 
 CONTAINER = f"0::/docker/{'a' * 64}\n"
 LONG = 400_000
@@ -130,7 +130,7 @@ def test_includes_have_a_limit(host: HostFolder) -> None:
     probe = module("discovery_python")
     scan = probe.Host(str(host.path), 40)
     command = probe.Command(["--defaults-file=/home/x/my.cnf"], "command line")
-    config = probe.Config(scan.folder, scan.by_name["mysqld"][0], command)
+    config = probe.Config(scan.folder, scan.by_program["mysqld"][0], command)
     assert config.port == (4049, "config /home/x/c/49.cnf")
     assert config.data == [("/home/x/data", "config /home/x/my.cnf")]
 
@@ -307,8 +307,8 @@ def test_no_link_is_read_behind_another(
     monkeypatch.setattr(os, "readlink", readlink)
     probe = module("discovery_python")
     scan = probe.Host(str(host.path), 30)
-    probe.look(scan)
-    probe.measure(scan)
+    probe.scan(scan)
+    probe.measure_sizes(scan)
     assert "9/exe" in read
     assert not {"10/exe", "ns/mnt"} & set(read)
 

@@ -16,14 +16,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.probe.hostfolder import PROBE, Ran, checked
-from tests.probe.test_probe_safety import ATTACK, missing
+from tests.support.attack import build
+from tests.support.hostfolder import PROBE, Ran, checked
+from tests.support.needs import missing
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root could be tricked")
 
 TEXT = r"\0mysqld-8.0\0008.0.35\0MySQL Community Server - GPL"
 SETUP = """
 set -e
+umask 022
 mount -t tmpfs -o mode=755 tmpfs /opt
 mkdir -p /opt/db/bin
 install -m 755 {plain} /opt/db/bin/mysqld
@@ -39,15 +41,10 @@ class Stage:
         self.folder = folder
         self.marker = folder / "marker"
         self.plain, self.forged = folder / "plain", folder / "forged"
-        compiler = shutil.which("cc") or shutil.which("gcc")
-        if not (compiler and shutil.which("unshare")):
-            missing("needs a C compiler and unshare")
-        source = folder / "attack.c"
-        source.write_text(ATTACK)
+        if not shutil.which("unshare"):
+            missing("no unshare")
         for binary, text in ((self.plain, "no text"), (self.forged, TEXT)):
-            defines = [f'-DMARKER="{self.marker}"', f'-DTEXT="{text}"']
-            command = [compiler or "", "-w", *defines, "-o", str(binary), str(source)]
-            subprocess.run(command, check=True)
+            build(binary, self.marker, text)
         folder.chmod(0o777)
 
     def probe(self, script: str, *before: str, start: str = START) -> Ran:
@@ -74,8 +71,8 @@ class Stage:
 
 @pytest.fixture
 def stage() -> Iterator[Stage]:
-    """A stage in a folder under /tmp."""
-    with tempfile.TemporaryDirectory(prefix="stage-") as name:
+    """A stage in a folder that every user can reach."""
+    with tempfile.TemporaryDirectory(prefix="stage-", dir="/tmp") as name:
         yield Stage(Path(name))
 
 
@@ -128,6 +125,25 @@ def test_a_link_to_elsewhere_is_not_trusted(stage: Stage, elsewhere: str) -> Non
     assert "called like a server, without a server's text; not listed" in ran.warnings
     assert not stage.was_run
     assert str(stage.folder) not in str(ran.report["databases"])
+
+
+def test_a_users_claim_hides_no_stopped_server(stage: Stage) -> None:
+    """A user's process with a server's texts that names a stopped server's data directory gets
+    nothing of it, and the stopped server keeps its record with its data."""
+    script = """
+mount -t tmpfs -o mode=755 tmpfs /var/lib
+mkdir -m 700 /var/lib/mysql; head -c 7301 /dev/zero > /var/lib/mysql/ibdata1
+cp {forged} /opt/db/bin/mysqld; cp {forged} {here}/mysqld
+"""
+    start = "setpriv --reuid 65534 {here}/mysqld serve --datadir=/var/lib/mysql >/dev/null &\n"
+    ran = stage.probe(script, start=start + "sleep 0.2\n")
+    forged = str(stage.folder / "mysqld")
+    found = {d["binary"]: d for d in ran.report["databases"]}
+    assert "/var/lib/mysql is another user's, not its data" in ran.warnings
+    assert (found[forged]["status"], found[forged].get("data_dir")) == ("running", None)
+    (real,) = [d for d in ran.report["databases"] if d.get("data_dir") == "/var/lib/mysql"]
+    assert (real["status"], real["data_size_bytes"]) == ("installed", 7301)
+    assert not stage.was_run
 
 
 def test_a_vendors_user_owns_his_executables(stage: Stage) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.probe.hostfolder import ANY_ADDRESS, LOOPBACK, HostFolder, pythons
+from tests.support.hostfolder import ANY_ADDRESS, LOOPBACK, HostFolder, pythons
 
 ANY_ADDRESS_6 = "0" * 32
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.probe.hostfolder import ANY_ADDRESS, PROBE, HostFolder, run_probe
+from tests.support.hostfolder import ANY_ADDRESS, PROBE, HostFolder, run_probe
 
 
 @pytest.fixture
@@ -163,9 +163,11 @@ def test_writes_nothing_and_starts_nothing(host: HostFolder) -> None:
         assert not [line for line in lines if "/proc/2" in line and "nginx" in line]
 
 
-@pytest.mark.xfail(
-    reason="what 29 engines and a hostile host need is not in 64 KB yet", strict=True
-)
-def test_the_file_stays_small() -> None:
-    """The probe can be read by the people who have to allow it."""
-    assert PROBE.stat().st_size < 64 * 1024
+def test_a_live_hosts_facts_are_the_kernels() -> None:
+    """Name, kernel and architecture of this host, whose /proc/sys refuses reads of 4 MiB."""
+    kernel = os.uname()
+    facts = run_probe("--max-seconds", "20").report["host"]
+    found = {name: facts.get(name) for name in ("hostname", "kernel", "arch")}
+    assert found == {
+        "hostname": kernel.nodename, "kernel": kernel.release, "arch": kernel.machine
+    }  # fmt: skip

@@ -7,15 +7,16 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.probe.hostfolder import ANY_ADDRESS, PROBE, HostFolder, module, run_probe, unpacked
-
-NOBODY = 65534
+from tests.support.attack import NOBODY, Attack
+from tests.support.hostfolder import ANY_ADDRESS, PROBE, HostFolder, module, run_probe, unpacked
+from tests.support.needs import missing
 
 
 @pytest.fixture
@@ -26,84 +27,13 @@ def host(tmp_path: Path) -> HostFolder:
 
 # --- an unprivileged user's mysqld (CVE-2025-41244) ----------------------------------------------
 
-ATTACK = r"""
-#include <netinet/in.h>
-#include <stdio.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
-const char text[] __attribute__((used)) = TEXT;
-int main(int count, char **argument) {
-    if (count < 2 || strcmp(argument[1], "serve")) {
-        fclose(fopen(MARKER, "w"));
-        puts("mysqld  Ver 8.0.35 for Linux on x86_64 (MySQL Community Server - GPL)");
-        return 0;
-    }
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(0x7f000001)};
-    socklen_t size = sizeof address;
-    int server = socket(AF_INET, SOCK_STREAM, 0);
-    address.sin_port = htons(3306);
-    if (bind(server, (void *)&address, size)) {
-        address.sin_port = 0;
-        bind(server, (void *)&address, size);
-    }
-    listen(server, 1);
-    getsockname(server, (void *)&address, &size);
-    printf("%d\n", ntohs(address.sin_port));
-    fflush(stdout);
-    pause();
-}
-"""
-
-
-class Attack:
-    """An unprivileged user's running executable that is called mysqld."""
-
-    def __init__(self, folder: Path, text: str, *arguments: str) -> None:
-        compiler = shutil.which("cc") or shutil.which("gcc")
-        if compiler is None:
-            missing("no C compiler to build the attacker's executable with")
-        self.marker = folder / "marker"
-        self.binary = folder / "mysqld"
-        source = folder / "attack.c"
-        source.write_text(ATTACK)
-        defines = [f'-DMARKER="{self.marker}"', f'-DTEXT="{text}"']
-        command = [compiler or "", "-w", *defines, "-o", str(self.binary), str(source)]
-        subprocess.run(command, check=True)
-        root = os.geteuid() == 0
-        if root:
-            for path in (folder, self.binary):
-                os.chown(path, NOBODY, NOBODY)
-        self.process = subprocess.Popen(
-            [str(self.binary), "serve", *arguments],
-            stdout=subprocess.PIPE,
-            text=True,
-            user=NOBODY if root else None,
-        )
-        assert self.process.stdout is not None
-        self.port = int(self.process.stdout.readline())
-
-    def stop(self) -> None:
-        """End the attacker's process."""
-        self.process.kill()
-        self.process.communicate()
-
-
-def missing(reason: str) -> None:
-    """Skip, but fail in continuous integration, where nothing may be missing."""
-    if os.environ.get("CI"):
-        pytest.fail(reason)
-    pytest.skip(reason)
-
 
 @pytest.fixture
 def attack(request: pytest.FixtureRequest) -> Iterator[Attack]:
     """The attack, in a folder under /tmp that the unprivileged user owns."""
-    import tempfile
-
     if not Path("/proc/self/exe").exists():
         missing("no /proc: the attack needs Linux")
-    with tempfile.TemporaryDirectory(prefix="httpd-") as name:
+    with tempfile.TemporaryDirectory(prefix="httpd-", dir="/tmp") as name:
         Path(name).chmod(0o755)
         attack = Attack(Path(name), *getattr(request, "param", ("no text",)))
         try:
@@ -140,7 +70,7 @@ def test_a_data_directory_that_cannot_be_opened_is_not_a_users_to_claim(attack: 
 @pytest.mark.skipif(os.geteuid() != 0, reason="as root only is there another user")
 @pytest.mark.parametrize(
     "attack",
-    [(r"\0mysqld-8.0\0008.0.35\0MySQL Community Server - GPL", "--datadir=/var/lib/mysql")],
+    [(r"\0mysqld-8.0\0008.0.35\0MySQL Community Server - GPL", "--datadir={data}")],
     indirect=True,
 )
 def test_a_forged_server_takes_nothing_of_the_real_one(attack: Attack) -> None:
@@ -151,12 +81,7 @@ def test_a_forged_server_takes_nothing_of_the_real_one(attack: Attack) -> None:
     assert forged["status"] == "running"
     assert "data_dir" not in forged
     assert "others than root can change this executable" in ran.warnings
-    assert "/var/lib/mysql is another user's, not its data" in ran.warnings
-    if any(
-        d["status"] == "installed" and d["engine"] != "postgresql" for d in ran.databases.values()
-    ):
-        # The real server keeps its record: the claim on its data did not hide it.
-        assert "/var/lib/mysql" in [d.get("data_dir") for d in ran.databases.values()]
+    assert f"{attack.data} is another user's, not its data" in ran.warnings
     assert not attack.marker.exists()
 
 
@@ -185,8 +110,7 @@ def test_an_untrusted_mysqld_on_a_real_host_without_packages(attack: Attack) -> 
         if Path(p).exists()
     ).replace("/var/empty-probe", str(attack.binary.parent / "empty"))
     (attack.binary.parent / "empty").mkdir()
-    probe = Path(__file__).parents[2] / "ssm" / "discovery_python.py"
-    shell = f"{binds} exec {sys.executable} -I -S {probe}"
+    shell = f"{binds} exec {sys.executable} -I -S {PROBE}"
     finished = subprocess.run(
         [unshare or "", "--mount", "sh", "-c", shell], capture_output=True, text=True, check=False
     )
@@ -367,6 +291,31 @@ def test_processes_that_are_not_even_listed() -> None:
     assert "other users' processes are not listed in /proc: run as root" in report["warnings"]
 
 
+def test_a_command_line_counts_for_a_trusted_file_only(
+    host: HostFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The executable that a process with a hidden one names itself counts when only root could have
+    put that file there; otherwise the report is not complete."""
+    paths = {5: "/home/x/mysqld", 6: "/usr/sbin/mysqld"}
+    for pid, path in paths.items():
+        host.mysqld(path)
+        host.process(pid, path, path)
+    hidden = {f"{pid}/exe" for pid in paths}
+
+    def readlink(path: str, *, dir_fd: int | None = None) -> str:
+        if path in hidden:
+            raise PermissionError
+        return real(path, dir_fd=dir_fd)
+
+    real = os.readlink
+    monkeypatch.setattr(os, "readlink", readlink)
+    probe = module("discovery_python")
+    scan = probe.Host(str(host.path), 30)
+    assert [process.pid for process in probe.server_processes(scan)] == [6]
+    assert not scan.complete
+    assert "2 process(es) hide what they run from this user" in str(scan.warnings)
+
+
 def test_a_port_alone_is_no_database(host: HostFolder) -> None:
     """Something that listens on 3306 is not MySQL because of that; nothing connects to find out."""
     with socket.socket() as server:
@@ -425,10 +374,10 @@ def test_a_process_that_ends_before_it_is_looked_at(tmp_path: Path) -> None:
     probe = module("discovery_python")
     host = probe.Host("/", 30)
     with subprocess.Popen([binary, "60"]) as process:
-        (found,) = [one for one in probe.candidates(host) if one.pid == process.pid]
+        (found,) = [p for p in probe.server_processes(host) if p.pid == process.pid]
         process.kill()
     with pytest.raises(OSError, match=r"No such (process|file)"):
-        probe.Running(host, found, found.rule).database()
+        probe.Running(host, found).database()
     assert "redis-server" not in str(host.warnings)
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.probe.hostfolder import ANY_ADDRESS, PROBE, HostFolder, measured, module
+from tests.support.hostfolder import ANY_ADDRESS, PROBE, HostFolder, measured, module
 
 PROCESSES = int(os.environ.get("PROBE_SCALE_PROCESSES", "20000"))
 
@@ -89,7 +89,7 @@ def test_measuring_a_data_directory_ends(
     for number in range(1000):
         (tmp_path / f"{number}").write_bytes(b"x")
     top = probe.Host("/", 30).folder.open(str(tmp_path)).reopened()
-    size, lacks = probe.measured(top, [], time.monotonic() + seconds)
+    size, lacks = probe.directory_size(top, [], time.monotonic() + seconds)
     counted = most if seconds > 0 else 0
     assert (size, lacks) == (counted, [f"measuring was cut short after {counted} files"])
 
@@ -166,13 +166,13 @@ def test_sizes_come_last_and_share_the_time(
         return (1, ["measuring was cut short"]) if len(shares) < 3 else (0, ["not at all"])
 
     scan_seconds = scan.deadline - time.monotonic()
-    monkeypatch.setattr(probe, "measured", without_end)
-    probe.look(scan)
+    monkeypatch.setattr(probe, "directory_size", without_end)
+    probe.scan(scan)
     found = {d.values["data_dir"]: d.values["status"] for d in scan.databases}
     assert found == {
         "/var/lib/mysql": "running", "/srv/one": "running", "/srv/two": "installed"
     }  # fmt: skip
-    probe.measure(scan)
+    probe.measure_sizes(scan)
     assert shares == [0.3, 0.3, 0.3]
     assert scan.complete
     sizes = [d.values.get("data_size_bytes") for d in scan.databases]
@@ -188,12 +188,12 @@ def test_a_data_directory_is_measured_or_another_not(host: HostFolder) -> None:
     probe = module("discovery_python")
     scan = probe.Host(str(host.path), 40)
     before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208
-    probe.look(scan)
+    probe.scan(scan)
     assert len(scan.databases) == 701
     assert len(os.listdir("/proc/self/fd")) < before + 20  # noqa: PTH208
     host.real("/var/lib/redis/7").rename(host.real("/var/lib/redis/old"))
     host.sparse("/var/lib/redis/7/dump.rdb", 99)
-    probe.measure(scan)
+    probe.measure_sizes(scan)
     sizes = {d.values["data_dir"]: d.values.get("data_size_bytes") for d in scan.databases}
     assert (sizes["/var/lib/redis/6"], sizes["/var/lib/redis/7"]) == (5, None)
     assert "/var/lib/redis/7: unreadable: another took its place" in scan.warnings
@@ -206,7 +206,7 @@ def test_services_are_looked_at_before_what_people_start(host: HostFolder) -> No
         host.process(pid, "/usr/sbin/mysqld", "mysqld", cwd=f"/srv/{pid}")
         host.text(f"/proc/{pid}/status", f"Name:\tmysqld\nPPid:\t1\nUid:\t0\t{user}\t0\t0\n")
     probe = module("discovery_python")
-    found = probe.candidates(probe.Host(str(host.path), 40))
+    found = probe.server_processes(probe.Host(str(host.path), 40))
     assert [process.pid for process in found] == [7, 9, 99, 5, 8]
 
 
@@ -225,8 +225,8 @@ def test_nothing_of_a_container_is_kept(host: HostFolder, monkeypatch: pytest.Mo
         shares.append(round((end - time.monotonic()) / 20, 1))
         return 3, []
 
-    monkeypatch.setattr(probe, "measured", measured)
-    probe.look(scan)
+    monkeypatch.setattr(probe, "directory_size", measured)
+    probe.scan(scan)
     assert shares == [0.5]
     kept = {d.values["version"]: d.data and d.data[0] for d in scan.databases}
     assert kept == {"8.0.35": scan.folder, "8.4.1": None}

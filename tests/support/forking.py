@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from types import TracebackType
 
-from tests.probe.hostfolder import PROBE, Ran, checked
+from tests.support.hostfolder import PROBE, Ran, checked
 
 # The file is compiled once and run as a script in a child for each case, as the document does it.
 _DRIVER = """

@@ -1,18 +1,20 @@
-"""Every engine of the rule table, running and stopped, on folders that stand for hosts."""
+"""Every engine of the table, running and stopped, on folders that stand for hosts."""
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import sqlite3
 import sys
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from discovery.model import ENGINE_LABELS
-from tests.probe.hostfolder import ANY_ADDRESS, LOOPBACK, PROBE, HostFolder, module
+from tests.support.hostfolder import ANY_ADDRESS, LOOPBACK, PROBE, HostFolder, module
 
 
 @pytest.fixture
@@ -600,28 +602,51 @@ def test_what_planners_need(host: HostFolder) -> None:
 
 
 def test_the_reference_page_is_that_of_the_table() -> None:
-    """`ssm/engines.md` says what the rule table says."""
+    """`ssm/engines.md` says what the engine table says."""
     page = (PROBE.parent / "engines.md").read_text(encoding="utf-8")
     assert page == module("make_reference").page(), "run python ssm/make_reference.py"
 
 
-def test_the_table_has_no_misspelt_column() -> None:
-    """Every column that a row states is one that the first paragraph explains."""
-    first, *others = (
-        {line.split(" ")[1] for line in paragraph.split("\n") if line.startswith(" ")}
-        for paragraph in module("discovery_python").ENGINES.split("\n\n")
-    )
-    assert all(stated <= first for stated in others)
-    rules = module("discovery_python").rules()
-    assert len(rules) == len(others)
+def test_every_row_of_the_table_is_listed_once() -> None:
+    """A row that is declared and not listed would find nothing; an executable's name belongs to one
+    engine, or a path or command line tells whose it is."""
+    table = module("discovery_python")
+    declared = [row for row in vars(table).values() if isinstance(row, table.Engine)]
+    assert sorted(declared) == sorted(table.ENGINES)
+    owners: dict[str, list[Any]] = {}
+    for engine in table.ENGINES:
+        assert engine.programs, engine.name
+        for program in engine.executables:
+            owners.setdefault(program, []).append(engine)
+    for sharing in owners.values():
+        assert all(engine.path_part or engine.command_line for engine in sharing[:-1])
+
+
+def test_every_pattern_of_the_table_compiles() -> None:
+    """And has the groups that are read of it: a misspelt one would end a scan on a host that has
+    that engine."""
+    for engine in module("discovery_python").ENGINES:
+        patterns = {
+            engine.command_line: 0, engine.instance: 0, engine.instance_list.pattern: 2,
+            engine.library: 1, engine.build_id: 0, engine.version_path: 1,
+            engine.version_file.pattern: 1, engine.unit_names: 0, engine.port_pattern: 0,
+            engine.config_include: 2, engine.config_groups: 0,
+        }  # fmt: skip
+        patterns |= dict.fromkeys((package.sign for package in engine.package_names), 0)
+        texts = (*engine.version_texts, *engine.series_texts)
+        patterns |= dict.fromkeys((text.pattern for text in texts), 1)
+        patterns |= dict.fromkeys((sign for sign, _ in engine.roles), 0)
+        for pattern, groups in patterns.items():
+            if pattern:
+                assert re.compile(pattern).groups >= groups, (engine.name, pattern)
 
 
 def test_every_row_of_the_table_has_a_name_and_a_colour() -> None:
     """An engine that the probe reports is one that people see by its name."""
-    table = module("discovery_python")
-    found = {rule.engine for rule in table.rules()}
-    marked = {table.entry_of(mark)[0] for rule in table.rules() for mark in rule.mark}
-    assert (found | marked) - set(ENGINE_LABELS) == set()
+    engines = module("discovery_python").ENGINES
+    signs = [sign for engine in engines for sign in (*engine.marks, *engine.package_names)]
+    reported = {engine.name for engine in engines} | {sign.engine for sign in signs}
+    assert reported - set(ENGINE_LABELS) == set()
 
 
 def test_a_port_that_is_no_number_is_not_a_port(host: HostFolder) -> None:
