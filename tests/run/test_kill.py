@@ -25,6 +25,7 @@ from discovery.model import Coverage, DatabaseRecord, DatabaseStatus, RunStatus
 from discovery.settings import load_settings
 from sandbox import Sandbox
 from tests.support.dynamodb_local import DynamoDbLocal
+from tests.support.effort import cases
 
 _log = logging.getLogger(__name__)
 
@@ -32,7 +33,7 @@ ACCOUNT = "320000000001"
 """Two regions, thirteen hosts, none with more databases than one transaction of DynamoDB Local
 holds (10 actions), and no tag without a value, which that engine refuses."""
 
-KILLS = int(os.environ.get("KILLS", "5"))
+KILLS = int(os.environ.get("KILLS", "0")) or cases(20)
 SEED = int(os.environ.get("KILL_SEED", "0")) or random.SystemRandom().randrange(1, 10**9)
 LEASE_SECONDS = 2
 LONGEST_SCAN_SECONDS = 120

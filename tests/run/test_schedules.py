@@ -19,9 +19,10 @@ from discovery.aws import run_command
 from discovery.model import Coverage, DatabaseRecord, DatabaseStatus, RunStatus
 from discovery.run.writes import CommandInFlight, HostObservation, NotScanned
 from simulation.aws import Limits
+from tests.support.effort import cases
 from tests.support.world import Ended, Outage, Run, World
 
-SCHEDULES = int(os.environ.get("SCHEDULES", "300"))
+SCHEDULES = int(os.environ.get("SCHEDULES", "0")) or cases(1000)
 HOSTS = 12
 _PATIENCE = timedelta(seconds=180)
 

@@ -21,10 +21,11 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
 from discovery.inventory.report import parse_report
+from tests.support.effort import cases
 from tests.support.forking import Forking
 from tests.support.hostfolder import HostFolder
 
-CASES = int(os.environ.get("PROBE_FUZZ_CASES") or (250 if os.environ.get("FULL") == "1" else 25))
+CASES = int(os.environ.get("PROBE_FUZZ_CASES", "0")) or cases(250)
 SEED = os.environ.get("PROBE_FUZZ_SEED")
 CANARY = "CANARY7301"
 CANARY_SIZE = 7 << 40  # more than all sparse files of a case together
