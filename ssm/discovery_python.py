@@ -417,7 +417,7 @@ REDIS = Engine(
     name="redis",
     programs=("redis-server",),
     aliases=("redis-check-rdb", "redis-check-aof"),
-    command_line=r"(\S*/)?\w+-server(?![^\0]*\[sentinel\])(?!.*--sentinel)",
+    command_line=r"([^\0]*/)?\w+-server(?![^\0]*\[sentinel\])(?!.*--sentinel)",
     marks=(Fingerprint("redis", "", "redis_version:"),),
     version_texts=(Extract("", r"\0(\d{1,2}\.\d{1,2}\.\d{1,3})(?=\0)"),),
     build_id=r"[\w.,:+ -]{9,200}[0-9a-f]{8}\0",
@@ -589,7 +589,7 @@ CLICKHOUSE = Engine(
     name="clickhouse",
     programs=("clickhouse-server",),
     aliases=("clickhouse",),
-    command_line=r"(\S*/)?clickhouse(-server\b|\0server\b)",
+    command_line=r"([^\0]*/)?clickhouse(-server\b|\0server\b)",
     packages=(Fingerprint("clickhouse", "", "clickhouse-(common-static|server(-base|-common)?)"),),
     version_texts=(
         Extract("-stable", r"v?(\d\d\.\d{1,2}\.\d+\.\d+)-stable"),
