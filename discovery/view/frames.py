@@ -20,7 +20,7 @@ from discovery.sanitize import printable
 from discovery.view.formatting import DASH, ago, number, size
 from discovery.view.labels import State, label_of, state_of
 
-_LONGEST_TEXT = 200
+_LONGEST_TEXT = 300
 
 
 @dataclass(frozen=True, slots=True)

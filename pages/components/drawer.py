@@ -44,7 +44,7 @@ def show_named(snapshot: Snapshot, filters: UrlFilters) -> None:
 
 def _show(record: DatabaseRecord, on_close: Callable[[], None]) -> None:
     title = fmt.markdown_safe(drawer.title(record))
-    dialog = st.dialog(title, width=680, position="right", on_dismiss=on_close)
+    dialog = st.dialog(title, width=720, position="right", on_dismiss=on_close)
     dialog(_content)(record)
 
 
