@@ -15,10 +15,12 @@ COMPILE := $(BIN)/pip-compile --quiet --upgrade --strip-extras --no-header --ann
 
 TYPED := dashboard.py discovery lambda pages ssm tests $(wildcard benchmarks/*.py)
 
-# The newest Python that the pinned packages are tested with; PYTHON=/path/to/python chooses another.
-PYTHON ?= $(shell for candidate in python3.13 python3.12 python3.11 python3 python; do \
-	$$candidate -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
-	&& echo $$candidate && break; done)
+# The newest Python that the pinned packages are tested with, best one that can make a virtual
+# environment; PYTHON=/path/to/python chooses another.
+PYTHON ?= $(shell for needed in 'sys, ensurepip' sys; do \
+	for candidate in python3.13 python3.12 python3.11 python3 python; do \
+	$$candidate -c "import $$needed; sys.exit(sys.version_info < (3, 11))" 2>/dev/null \
+	&& echo $$candidate && exit; done; done)
 
 .PHONY: help demo test check bench lock clean
 
@@ -50,20 +52,33 @@ clean:
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # --- the virtual environment: a stamp file for each set of requirements ---
+# While something is installed there is no stamp .runtime, and without one the environment is made
+# anew: so the next `make` recovers from an installation that was interrupted.
 
-$(BIN)/python:
-	@test -n "$(PYTHON)" || { echo "error: no Python 3.11 or later was found on PATH." >&2; \
-		echo "Install one, or name it: make PYTHON=/path/to/python3" >&2; exit 2; }
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
-		echo "error: PYTHON=$(PYTHON) is not Python 3.11 or later." >&2; exit 2; }
-	@$(PYTHON) -m venv $(VENV)
+ifeq ($(wildcard $(BIN)/python),)
+$(shell rm -f $(VENV)/.runtime)
+endif
 
-$(VENV)/.runtime: requirements.txt | $(BIN)/python
+define MAKE_VENV
+test -n "$(PYTHON)" || { echo "error: no Python 3.11 or later was found on PATH." >&2; \
+	echo "Install one, or name it: make PYTHON=/path/to/python3" >&2; exit 2; }; \
+$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	echo "error: PYTHON=$(PYTHON) is not Python 3.11 or later." >&2; exit 2; }; \
+$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	echo "error: $(PYTHON) cannot make virtual environments: its module venv or ensurepip is missing." >&2; \
+	echo "On Debian and Ubuntu: apt-get install python3-venv" >&2; exit 2; }; \
+$(PYTHON) -m venv --clear $(VENV)
+endef
+
+$(VENV)/.runtime: requirements.txt
+	@test -e $@ || { $(MAKE_VENV); }
 	@echo "Installing dependencies into $(VENV) (700 MB, once)" >&2
+	@rm -f $@
 	@$(PIP) -r requirements.txt
 	@touch $@
 
 $(VENV)/.dev: requirements-dev.txt $(VENV)/.runtime
 	@echo "Installing test and lint tools into $(VENV) (200 MB, once)" >&2
+	@rm -f $(VENV)/.runtime
 	@$(PIP) -r requirements.txt -r requirements-dev.txt
-	@touch $@
+	@touch $(VENV)/.runtime $@
