@@ -1,7 +1,9 @@
 # Needs make and Python 3.11 or later; no root, no AWS account. Everything it makes stays in this folder.
 #
 #   make demo    a local AWS estate, its first discovery, and the dashboard       (ARGS="--port 8600")
+#   make dev     the same, and pages reload when a file is saved
 #   make test    all tests                                                       (ARGS="-k scan")
+#   make test-fast  those without server, browser, killed process or real database
 #   make check   lint, format, types
 #   make bench   benchmarks
 #   make lock    pin requirements.txt and requirements-dev.txt anew
@@ -13,7 +15,9 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-inp
 COMPILE := $(BIN)/pip-compile --quiet --upgrade --strip-extras --no-header --annotation-style=line \
 	--no-emit-index-url --no-emit-trusted-host --no-emit-find-links
 
-TYPED := dashboard.py discovery lambda pages ssm tests $(wildcard benchmarks/*.py)
+EXTRAS := --extra dashboard --extra lambda --extra sandbox --extra test
+
+TYPED := dashboard.py discovery lambda pages sandbox simulation ssm tests $(wildcard benchmarks/*.py)
 
 # The newest Python that the pinned packages are tested with, best one that can make a virtual
 # environment; PYTHON=/path/to/python chooses another.
@@ -22,7 +26,7 @@ PYTHON ?= $(shell for needed in 'sys, ensurepip' sys; do \
 	$$candidate -c "import $$needed; sys.exit(sys.version_info < (3, 11))" 2>/dev/null \
 	&& echo $$candidate && exit; done; done)
 
-.PHONY: help demo test check bench lock clean
+.PHONY: help demo dev test test-fast check bench lock clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -30,8 +34,15 @@ help:
 demo: $(VENV)/.runtime
 	@$(BIN)/python -m discovery demo $(ARGS)
 
+dev: $(VENV)/.dev
+	@$(BIN)/python -m discovery demo --reload --no-browser $(ARGS)
+
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)
+
+test-fast: $(VENV)/.dev
+	$(BIN)/python -m pytest -n auto --dist loadfile \
+		-m "not (server or browser or kill or zoo or slow)" $(ARGS)
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .
@@ -43,8 +54,8 @@ bench: $(VENV)/.dev
 		echo "$$benchmark"; $(BIN)/python -m benchmarks.$$benchmark || exit 1; done
 
 lock: $(VENV)/.dev
-	$(COMPILE) --output-file=requirements.txt requirements.in
-	$(COMPILE) --output-file=requirements-dev.txt requirements-dev.in
+	$(COMPILE) $(EXTRAS) --output-file=requirements.txt pyproject.toml
+	$(COMPILE) $(EXTRAS) --extra dev --constraint requirements.txt --output-file=requirements-dev.txt pyproject.toml
 
 clean:
 	rm -rf "$${TMPDIR:-/tmp}/database-discovery-hosts-$$(id -u)"
@@ -80,5 +91,5 @@ $(VENV)/.runtime: requirements.txt
 $(VENV)/.dev: requirements-dev.txt $(VENV)/.runtime
 	@echo "Installing test and lint tools into $(VENV) (200 MB, once)" >&2
 	@rm -f $(VENV)/.runtime
-	@$(PIP) -r requirements.txt -r requirements-dev.txt
+	@$(PIP) -r requirements-dev.txt
 	@touch $(VENV)/.runtime $@

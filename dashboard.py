@@ -5,45 +5,45 @@ from __future__ import annotations
 import streamlit as st
 
 from discovery.view.access import Role
-from pages.parts import visit
+from pages.components import page
 
 st.set_page_config(
     page_title="Database Discovery",
-    page_icon=visit.favicon(),
+    page_icon=page.favicon(),
     layout="wide",
     initial_sidebar_state=220,
 )
-st.logo(visit.wordmark(), size="large", link=None)
+st.logo(page.wordmark(), size="large", link=None)
 
-if visit.VIEW_AS not in st.session_state:
-    st.session_state[visit.VIEW_AS] = (
+if page.VIEW_AS not in st.session_state:
+    st.session_state[page.VIEW_AS] = (
         Role.VIEWER if st.query_params.get("as") == Role.VIEWER else Role.ADMIN
     )
 
-signed_in_as = visit.signed_in_role()
-is_admin = visit.role() is Role.ADMIN
+signed_in_as = page.signed_in_role()
+is_admin = page.role() is Role.ADMIN
 
 # Rescan is always a page of ours, so that its address leads to its own check of the role.
-page = st.navigation(
+current = st.navigation(
     {
         "Explore": [
-            st.Page(visit.OVERVIEW, title="Overview", default=True),
-            st.Page(visit.DATABASES, title="Databases"),
-            st.Page(visit.CHANGES, title="Changes"),
-            st.Page(visit.COVERAGE, title="Coverage"),
+            st.Page(page.OVERVIEW, title="Overview", default=True),
+            st.Page(page.DATABASES, title="Databases"),
+            st.Page(page.CHANGES, title="Changes"),
+            st.Page(page.COVERAGE, title="Coverage"),
         ],
         "Operate": [
-            st.Page(visit.RESCAN, title="Rescan", visibility="visible" if is_admin else "hidden")
+            st.Page(page.RESCAN, title="Rescan", visibility="visible" if is_admin else "hidden")
         ],
     }
 )
 
 with st.sidebar:
-    if visit.rules().sign_in and st.user.is_logged_in:
+    if page.rules().sign_in and st.user.is_logged_in:
         st.caption(f"Role: {signed_in_as or 'none'}")
         st.button("Sign out", on_click=st.logout)
-    elif visit.rules().sandbox:
-        st.segmented_control("View as", [Role.ADMIN, Role.VIEWER], key=visit.VIEW_AS, required=True)
+    elif page.rules().sandbox:
+        st.segmented_control("View as", [Role.ADMIN, Role.VIEWER], key=page.VIEW_AS, required=True)
         st.caption("Sandbox: a local AWS with an invented estate.")
 
-page.run()
+current.run()

@@ -14,16 +14,14 @@ import time
 import tracemalloc
 from dataclasses import dataclass, fields
 from pathlib import Path
-from threading import Event as Flag
 
 if __package__ in (None, ""):  # run as a file: this folder must not shadow the product's package
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from benchmarks.simulated_aws import REGION, Limits, SimulatedAws, VirtualClock, VirtualSchedule
-from discovery.events import BatchSent, Event, HostDone, RunFinished
-from discovery.model import EVERYTHING, RunRecord
-from discovery.runner import DiscoveryRun
-from discovery.settings import Settings, load_settings
+from discovery.run import BatchSent, Event, HostDone, RunFinished
+from simulation.aws import REGION, Limits, SimulatedAws
+from simulation.clock import VirtualClock
+from simulation.runs import run_once, settings_for
 
 MOST_CALLS_PER_HOST = 0.10
 LEAST_SPEEDUP = 20.0
@@ -43,34 +41,6 @@ class Cost:
     calls: int
     all_ssm: int
     cpu: float = 0.0
-
-
-def settings_for(accounts: int, workers: int) -> Settings:
-    """Settings of an organisation of so many accounts of one region."""
-    ids = ",".join(f"{number:012d}" for number in range(1, accounts + 1))
-    environment = {
-        "SPOKE_ACCOUNTS": ids,
-        "AWS_REGION": REGION,
-        "DISCOVERY_SCRIPT_BUCKET": "scripts",
-        "MANAGEMENT_ACCOUNT_ID": "999999999999",
-        "DISCOVERY_SCOPE_WORKERS": str(workers),
-        "DISCOVERY_HISTORY_DAYS": "36500",  # the simulated clock stands in the past
-    }
-    return load_settings(environment)
-
-
-def run_once(aws: SimulatedAws, watcher: object = None) -> RunRecord:
-    """One run of the real runner."""
-    run = DiscoveryRun.begin(
-        aws.settings,
-        EVERYTHING,
-        trigger="benchmark",
-        aws=aws,  # type: ignore[arg-type]  # the seam
-        clock=aws.clock,
-    )
-    flag = Flag()
-    schedule = VirtualSchedule(aws.clock, aws.settings.scope_workers, flag)
-    return run.execute(watcher, flag, schedule=schedule)  # type: ignore[arg-type]
 
 
 def measure(hosts: int, workers: int, limits: Limits, *, runs: int) -> list[Cost]:
@@ -123,7 +93,7 @@ def bytes_per_host(hosts: int, limits: Limits) -> tuple[float, float]:
     that all commands are sent before the first answer comes. The simulated AWS's own memory is
     left out: only what `discovery/` allocated counts.
     """
-    slow = Limits(**{one.name: getattr(limits, one.name) for one in fields(Limits)} | SLOW)
+    slow = Limits(**{limit.name: getattr(limits, limit.name) for limit in fields(Limits)} | SLOW)
     aws = SimulatedAws(settings_for(hosts // 100, 16), hosts, slow, VirtualClock())
     sent = done = most_in_flight = most_bytes = last_bytes = 0
 
@@ -158,7 +128,7 @@ SLOW = {"median_seconds": 55.0, "spread": 0.01, "tail": 0.0, "latency_seconds": 
 def _product_bytes() -> int:
     own = tracemalloc.Filter(True, "*/discovery/*")
     statistics = tracemalloc.take_snapshot().filter_traces([own]).statistics("filename")
-    return sum(one.size for one in statistics)
+    return sum(statistic.size for statistic in statistics)
 
 
 def show(line: str) -> None:
@@ -174,11 +144,11 @@ def main(arguments: list[str] | None = None) -> int:
         "--hosts", type=int, nargs="+", default=[1_000, 10_000, 100_000], help="%(default)s"
     )
     parser.add_argument("--workers", type=int, default=16, help="scopes at a time (%(default)s)")
-    for one in fields(Limits):
-        flag = f"--{one.name.replace('_', '-')}"
-        parser.add_argument(flag, type=float, default=one.default, help="%(default)s")
+    for limit in fields(Limits):
+        flag = f"--{limit.name.replace('_', '-')}"
+        parser.add_argument(flag, type=float, default=limit.default, help="%(default)s")
     chosen = parser.parse_args(arguments)
-    limits = Limits(**{one.name: getattr(chosen, one.name) for one in fields(Limits)})
+    limits = Limits(**{limit.name: getattr(chosen, limit.name) for limit in fields(Limits)})
     failed = []
     show(
         f"{'hosts':>8} {'run':>6} {'commands':>9} {'all SSM':>9} {'makespan':>10} "

@@ -24,7 +24,7 @@ from statistics import median
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
-from tests.probe.hostfolder import ANY_ADDRESS, PROBE, STARTER, HostFolder  # noqa: E402
+from tests.support.hostfolder import ANY_ADDRESS, PROBE, STARTER, HostFolder  # noqa: E402
 
 RUNS = 9
 

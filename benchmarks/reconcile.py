@@ -16,10 +16,10 @@ from pathlib import Path
 if __package__ in (None, ""):  # run as a file: this folder must not shadow the product's package
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from benchmarks.simulated_aws import REGION, REPORT
-from discovery.model import Coverage, Host, HostReport
-from discovery.reconcile import HostChanges, HostOutcome, reconcile_host
-from discovery.report import parse_report
+from discovery.inventory.reconcile import reconcile_host
+from discovery.inventory.report import parse_report
+from discovery.model import Coverage, Host, HostChanges, HostReport
+from simulation.aws import REGION, REPORT
 
 RECORDS = 100_000
 MOST_RATIO = 1.5
@@ -27,7 +27,7 @@ _BATCH = 1_000
 _TAGS = ("Environment", "environment", "Env", "env", "Stage")
 
 
-def look(hosts: list[Host], known: list[HostChanges], report: HostReport, day: int) -> float:
+def scan(hosts: list[Host], known: list[HostChanges], report: HostReport, day: int) -> float:
     """Reconcile one report a host, replacing `known`; CPU seconds."""
     now = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(days=day)
     run_id = f"{now:%Y%m%dT%H%M%S}"
@@ -35,7 +35,8 @@ def look(hosts: list[Host], known: list[HostChanges], report: HostReport, day: i
     for at, host in enumerate(hosts):
         known[at] = reconcile_host(
             known[at].puts,
-            HostOutcome(host, report, None),
+            host,
+            report,
             run_id=run_id,
             now=now,
             gone_ttl_days=90,
@@ -54,11 +55,11 @@ def main() -> int:
             Host("111122223333", REGION, f"i-{n:08x}", Coverage.PENDING, tags={"Env": "prod"})
             for n in range(start, start + _BATCH)
         ]
-        known = [HostChanges((), (), ())] * _BATCH
-        look(hosts, known, first, 1)
+        known = [HostChanges()] * _BATCH
+        scan(hosts, known, first, 1)
         rare = _BATCH // 100
-        reconciling += look(hosts[rare:], known[rare:], first, 2)
-        reconciling += look(hosts[:rare], known[:rare], upgraded, 2)
+        reconciling += scan(hosts[rare:], known[rare:], first, 2)
+        reconciling += scan(hosts[:rare], known[:rare], upgraded, 2)
         begun = time.process_time()
         for changes in known:
             replace(changes.puts[0], run_id="later")

@@ -23,16 +23,16 @@ from typing import Any
 if __package__ in (None, ""):  # run as a file: this folder must not shadow the product's package
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from discovery import commands, entries
+from discovery.artefacts import ROOT
 from discovery.aws import hosts, run_command
+from discovery.aws.host_writer import HostWriter
 from discovery.aws.inventory import Inventory
 from discovery.aws.runs import RunStore
 from discovery.aws.session import Aws
-from discovery.aws.store import HostWriter
 from discovery.cli.local_aws import clean_environment
 from discovery.model import EVERYTHING, RunRecord
-from discovery.runner import run_discovery
-from discovery.settings import ROOT, load_settings
+from discovery.run import commands, start_run, writes
+from discovery.settings import load_settings
 
 # part -> where its functions are looked up when the runner calls them
 PARTS: Mapping[str, tuple[tuple[Any, str], ...]] = {
@@ -45,7 +45,7 @@ PARTS: Mapping[str, tuple[tuple[Any, str], ...]] = {
         (Aws, "spoke"),
     ),
     "parse": ((commands, "parse_report"),),
-    "reconcile": ((entries, "reconcile_host"),),
+    "reconcile": ((writes, "reconcile_host"),),
     "store: hosts": ((HostWriter, "write"),),
     "store: known records": ((Inventory, "account_records"), (RunStore, "scope_hosts")),
     "store: bookkeeping": (
@@ -120,7 +120,7 @@ def run_once(environment: Mapping[str, str]) -> tuple[RunRecord, float, dict[str
     """(record, CPU seconds of the whole run, CPU seconds by part)."""
     with measured(PARTS) as meter:
         begun = time.process_time()
-        record = run_discovery(load_settings(environment), EVERYTHING, trigger="benchmark")
+        record = start_run(load_settings(environment), EVERYTHING, trigger="benchmark")
         whole = time.process_time() - begun
     return record, whole, dict(meter.seconds)
 
@@ -153,7 +153,7 @@ def main(arguments: list[str] | None = None) -> int:
             for part, seconds in sorted(parts.items(), key=lambda pair: -pair[1]):
                 show(f"  {part:22}{seconds / thousands:8.3f} s  {seconds / whole:6.1%}")
             missing = missing or record.hosts_scanned != chosen.hosts
-        stored = sum(one.is_database for one in Inventory(Aws(load_settings())).all_records())
+        stored = sum(record.is_database for record in Inventory(Aws(load_settings())).all_records())
     show(f"stored: {stored:,} databases")
     return int(missing or stored != chosen.hosts)
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 import json
 import sys
 
-from benchmarks.simulated_aws import REGION, REPORT
-from discovery.sandbox import Sandbox
-from discovery.sandbox.estate import this_machine
-from discovery.sandbox.estate_model import Account, Estate
+from sandbox import Sandbox
+from sandbox.estate.load import this_machine
+from sandbox.estate.model import Account, Estate
+from simulation.aws import REGION, REPORT
 
 
 def large_estate(accounts: int, hosts: int) -> Estate:

@@ -11,11 +11,18 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from discovery.errors import ConfigurationError
 from discovery.partitions import partition_of
-from discovery.settings import ROOT, Settings
+from discovery.settings import Settings
+
+_PACKAGE = Path(__file__).resolve().parent
+
+ROOT = _PACKAGE / "files" if (_PACKAGE / "files").is_dir() else _PACKAGE.parent
+"""The folder that holds `iam/`, `schema/`, `ssm/`, `deploy/`, `pages/`, `sandbox/` and
+`dashboard.py`: the checkout; in an installed package its own folder `files`."""
 
 DOCUMENT = "ssm/ssm-document.json"
 PROBE = "ssm/discovery_python.py"
@@ -27,7 +34,7 @@ _PLACEHOLDER = re.compile(r"\$\{([A-Z][A-Z0-9_]*)\}")
 
 
 def render(path: str, values: Mapping[str, str]) -> dict[str, Any]:
-    """The JSON of `path`, relative to the checkout, with `${NAME}` replaced in every string.
+    """The JSON of `path`, relative to `ROOT`, with `${NAME}` replaced in every string.
 
     Values that the file does not use are ignored. Raises ConfigurationError naming a placeholder
     that has no value.
@@ -52,7 +59,7 @@ def render_text(path: str, values: Mapping[str, str]) -> str:
     return json.dumps(render(path, values), indent=2)
 
 
-def values_of(settings: Settings, **more: str) -> dict[str, str]:
+def placeholder_values(settings: Settings, **more: str) -> dict[str, str]:
     """What `settings` say about the placeholders; `more` adds the rest, such as
     `MANAGEMENT_ACCOUNT_ID` and `SPOKE_ACCOUNT_ID`."""
     partition = partition_of(settings.home_region)
@@ -95,7 +102,7 @@ def document_text(settings: Settings) -> str:
             "DISCOVERY_SCRIPT_BUCKET is not set",
             hint="Set it to the S3 bucket that holds the probe: the SSM document names it.",
         )
-    values = values_of(settings, PROBE_KEY=probe_key(), PROBE_SHA256=probe_sha256())
+    values = placeholder_values(settings, PROBE_KEY=probe_key(), PROBE_SHA256=probe_sha256())
     return render_text(DOCUMENT, values)
 
 
@@ -109,7 +116,7 @@ def session_policy(settings: Settings, account_id: str = "*") -> str:
 
     A session policy only narrows what the role itself allows, and that names its own account.
     """
-    values = values_of(settings, SPOKE_ACCOUNT_ID=account_id)
+    values = placeholder_values(settings, SPOKE_ACCOUNT_ID=account_id)
     return json.dumps(render(SPOKE_ROLE_POLICY, values), separators=(",", ":"))
 
 

@@ -1,7 +1,8 @@
 """Log lines that say where they belong: each carries its run, account, region and instance.
 
-Code logs what happened, with `logging.getLogger(__name__)`; where it happened is said once, by
-`about`, around the work that is done there. What a host or AWS wrote is data: one bounded line.
+Code logs what happened, with `logging.getLogger(__name__)`. Where it happened is said once, by
+`log_context`, around the work that is done there. What a host or AWS wrote is data: one bounded
+line.
 """
 
 from __future__ import annotations
@@ -15,34 +16,34 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any
 
-from discovery.text import printable
+from discovery.sanitize import printable
 
-PLACES = ("run_id", "account_id", "region", "instance_id")
-"""The fields that `about` takes: named as in the records."""
+CONTEXT_FIELDS = ("run_id", "account_id", "region", "instance_id")
+"""The fields that `log_context` takes, named as in the records."""
 
 _MESSAGE_CHARACTERS = 2_000
 _VALUE_CHARACTERS = 500
 _TRACE_CHARACTERS = 8_000
-_OF_EVERY_RECORD = {*vars(logging.makeLogRecord({})), "message", "asctime"}
-_place: ContextVar[Mapping[str, str]] = ContextVar("place", default=MappingProxyType({}))
+_STANDARD_ATTRIBUTES = {*vars(logging.makeLogRecord({})), "message", "asctime"}
+_context: ContextVar[Mapping[str, str]] = ContextVar("log_context", default=MappingProxyType({}))
 
 
 @contextmanager
-def about(**places: str) -> Iterator[None]:
-    """Lines logged inside, by this thread, carry these `PLACES` besides those around."""
-    token = _place.set({**_place.get(), **places})
+def log_context(**fields: str) -> Iterator[None]:
+    """Lines logged inside, by this thread, carry these `CONTEXT_FIELDS` besides those around."""
+    token = _context.set({**_context.get(), **fields})
     try:
         yield
     finally:
-        _place.reset(token)
+        _context.reset(token)
 
 
-class Placed(logging.Filter):
-    """For handlers: gives every record its places, as attributes, and bounds what it holds."""
+class ContextFilter(logging.Filter):
+    """For handlers: gives every record its context, as attributes, and bounds what it holds."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Complete `record`; every record passes."""
-        for name, value in _place.get().items():
+        for name, value in _context.get().items():
             if not hasattr(record, name):
                 setattr(record, name, value)
         record.msg = printable(record.getMessage(), _MESSAGE_CHARACTERS)
@@ -54,15 +55,15 @@ class Placed(logging.Filter):
 
 
 class TextFormatter(logging.Formatter):
-    """`WARNING discovery.results: what happened [run_id=… account_id=…]`, then any traceback."""
+    """`WARNING discovery.run.results: what happened [run_id=…]`, then any traceback."""
 
     def format(self, record: logging.LogRecord) -> str:
         """The record as lines that cannot drive the reader's terminal."""
-        places = " ".join(
-            f"{name}={getattr(record, name)}" for name in PLACES if hasattr(record, name)
+        context = " ".join(
+            f"{name}={getattr(record, name)}" for name in CONTEXT_FIELDS if hasattr(record, name)
         )
         line = f"{record.levelname} {record.name}: {record.getMessage()}"
-        lines = [f"{line} [{places}]" if places else line]
+        lines = [f"{line} [{context}]" if context else line]
         lines += _trace(self, record).splitlines()
         return "\n".join(_indent(line) + printable(line) for line in lines)
 
@@ -71,7 +72,7 @@ class JsonFormatter(logging.Formatter):
     """One JSON object a line, its keys those of AWS Lambda Powertools where both have them."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """The record with its places and whatever `extra` gave it."""
+        """The record with its context and whatever `extra` gave it."""
         at = datetime.fromtimestamp(record.created, UTC)
         line: dict[str, Any] = {
             "level": record.levelname,
@@ -86,8 +87,8 @@ class JsonFormatter(logging.Formatter):
 
 
 def write_through(handler: logging.Handler, level: int) -> None:
-    """Make the product's loggers write through `handler` and nothing else, placed and bounded."""
-    handler.addFilter(Placed())
+    """Make the product's loggers write through `handler` only: bounded, with their context."""
+    handler.addFilter(ContextFilter())
     product = logging.getLogger("discovery")
     product.handlers = [handler]
     product.propagate = False
@@ -95,8 +96,8 @@ def write_through(handler: logging.Handler, level: int) -> None:
 
 
 def _extra(record: logging.LogRecord) -> dict[str, Any]:
-    """What `about` and `extra` gave the record."""
-    return {name: value for name, value in vars(record).items() if name not in _OF_EVERY_RECORD}
+    """What `log_context` and `extra` gave the record."""
+    return {name: value for name, value in vars(record).items() if name not in _STANDARD_ATTRIBUTES}
 
 
 def _trace(formatter: logging.Formatter, record: logging.LogRecord) -> str:

@@ -21,9 +21,6 @@ from pydantic import (
 from discovery.errors import ConfigurationError
 from discovery.partitions import partition_of
 
-ROOT = Path(__file__).resolve().parent.parent
-"""The checkout: `iam/`, `ssm/` and `schema/` are read from here."""
-
 ORGANIZATION = "organization"
 ALL_REGIONS = "all"
 _ACCOUNT = re.compile(r"[0-9]{12}")

@@ -1,4 +1,4 @@
-"""AWS Lambda behind API Gateway (REST API, proxy integration): the routes of `discovery.api`.
+"""AWS Lambda behind API Gateway (REST API, proxy integration): the routes of `discovery.web.api`.
 
 Handler: `api_handler.lambda_handler`. The package holds this file at its top, `discovery/` and the
 libraries beside it: Lambda puts that folder on the import path by itself.
@@ -14,11 +14,11 @@ from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
 from aws_lambda_powertools.logging import correlation_paths
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from discovery import api
 from discovery.aws.inventory import Inventory
 from discovery.aws.session import shared_aws
 from discovery.logs import write_through
 from discovery.settings import load_settings
+from discovery.web import api
 
 MAX_REPLY_BYTES = 5_500_000
 """Lambda refuses a reply over 6 MB, and API Gateway then says only "Internal server error"."""
@@ -30,7 +30,7 @@ app = APIGatewayRestResolver()
 
 @app.route(".*", method=["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"])
 def reply() -> Response[str]:
-    """Every path: which of them exist, `discovery.api` knows."""
+    """Every path: which of them exist, `discovery.web.api` knows."""
     request = app.current_event
     params = request.resolved_query_string_parameters
     answer = api.respond(_inventory, request.http_method, request.path, params, _stale_days)

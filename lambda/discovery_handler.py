@@ -17,7 +17,7 @@ done at all (a wrong setting, the tables not reachable) the function fails, so t
 error metric, alarms and retries see it.
 
 The state machine `deploy/discovery.asl.json`, for what outgrows one function, sends events with a
-`step`: `plan`, `scope` and `finish` (`discovery/orchestrated.py`).
+`step`: `plan`, `scope` and `finish` (`discovery/run/distributed.py`).
 """
 
 from __future__ import annotations
@@ -33,16 +33,24 @@ from aws_lambda_powertools.utilities.parser import ValidationError, parse
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-from discovery import orchestrated
-from discovery.api import error_body
 from discovery.errors import RequestError, RunInProgressError
-from discovery.events import Event, RunFinished
 from discovery.logs import write_through
-from discovery.metrics import NAMESPACE, Metric, api_metrics, run_metrics
-from discovery.model import RunPart, RunRecord, RunRequest
-from discovery.runner import run_discovery
+from discovery.model import RunRecord, RunRequest, ScopeBatch
+from discovery.run import (
+    NAMESPACE,
+    Event,
+    Metric,
+    RunFinished,
+    api_metrics,
+    finish_distributed_run,
+    plan_distributed_run,
+    run_metrics,
+    scan_batch,
+    start_run,
+)
+from discovery.sanitize import shown
 from discovery.settings import load_settings
-from discovery.text import shown
+from discovery.web.api import error_body
 
 STOP_SECONDS = 20
 """This long before Lambda would kill the function, the run ends itself: it frees its lease and
@@ -54,7 +62,7 @@ SERVICE = "database-discovery"
 STEPS = ("plan", "scope", "finish")
 """What the state machine may ask for."""
 
-_PART = TypeAdapter(RunPart)
+_BATCH = TypeAdapter(ScopeBatch)
 
 logger = Logger(service=SERVICE)
 write_through(logger.registered_handler, logger.log_level)
@@ -78,9 +86,9 @@ class PlanEvent(BaseModel):
 
 
 class ScopeEvent(BaseModel):
-    """`part` is an item of the list that `plan` stored, or what the last try left of one."""
+    """`batch` is an item of the list that `plan` stored, or what the last try left of one."""
 
-    part: RunPart
+    batch: ScopeBatch
 
 
 class Caught(BaseModel):
@@ -117,13 +125,13 @@ def lambda_handler(event: Any, context: LambdaContext) -> dict[str, Any]:
     deadline = datetime.now(UTC) + timedelta(seconds=max(seconds, 0))
     step = event.get("step") if isinstance(event, dict) else None
     if step == "scope":
-        return _scan_part(event, deadline)
+        return _scan_batch(event, deadline)
     if step == "finish":
         return _finish(event)
     try:
         if step == "plan":
             return _plan(event)
-        record = run_discovery(
+        record = start_run(
             load_settings(),
             _request(event),
             trigger="lambda",
@@ -168,15 +176,15 @@ def _write_metrics(run: RunRecord, metrics: Iterable[Metric], **dimensions: str)
 
 def _plan(event: Any) -> dict[str, Any]:
     wanted = parse(event, model=PlanEvent)
-    run, key = orchestrated.plan(load_settings(), _request(wanted.request), wanted.execution)
+    run, key = plan_distributed_run(load_settings(), _request(wanted.request), wanted.execution)
     logger.info("discovery planned", run_id=run.run_id, scopes=run.scopes_total)
-    return {"statusCode": 200, "run_id": run.run_id, "parts": key}
+    return {"statusCode": 200, "run_id": run.run_id, "batches": key}
 
 
-def _scan_part(event: Any, deadline: datetime) -> dict[str, Any]:
-    part = parse(event, model=ScopeEvent).part
-    left: dict[str, Any] = _PART.dump_python(
-        orchestrated.scan_part(load_settings(), part, deadline), mode="json"
+def _scan_batch(event: Any, deadline: datetime) -> dict[str, Any]:
+    batch = parse(event, model=ScopeEvent).batch
+    left: dict[str, Any] = _BATCH.dump_python(
+        scan_batch(load_settings(), batch, deadline), mode="json"
     )
     return left
 
@@ -186,7 +194,7 @@ def _finish(event: Any) -> dict[str, Any]:
     caught = ended.state.error
     error = f"{caught.name}: {caught.cause}"[:500] if caught else None
     run_id = ended.state.plan.run_id
-    record = orchestrated.finish(load_settings(), ended.execution, run_id, error)
+    record = finish_distributed_run(load_settings(), ended.execution, run_id, error)
     if record is None:
         return _refused(404, "no_run", f"{ended.execution} has begun no run")
     emit_metrics(RunFinished(record))

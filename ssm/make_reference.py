@@ -1,4 +1,4 @@
-"""Writes `engines.md` from the probe's rule table: per engine, how each value is found.
+"""Writes `engines.md` from the probe's engine table: per engine, how each value is found.
 
 usage: python ssm/make_reference.py
 """
@@ -6,16 +6,21 @@ usage: python ssm/make_reference.py
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ssm.discovery_python import Engine
 
 HERE = Path(__file__).parent
 PAGE = HERE / "engines.md"
+UNKNOWN = "not known"
 
 HEAD = """# Engines
 
-Made by `make_reference.py` from the rule table of `discovery_python.py`; do not edit.
+Made by `make_reference.py` from the engine table of `discovery_python.py`; do not edit.
 What holds for every engine, and in which order sources are tried, is in [README.md](README.md).
 A value that none of these sources gives is left out, with a warning, and is never 0.
 
@@ -36,56 +41,73 @@ def probe() -> ModuleType:
 
 def page() -> str:
     """The page as it should be."""
-    return HEAD + "".join(map(section, probe().rules()))
+    return HEAD + "".join(map(section, probe().ENGINES))
 
 
-def section(rule: Any) -> str:
+def section(engine: Engine) -> str:
     """What the page says of one row."""
-    unknown = "not known"
-    process = code(rule.programs + rule.aliases)
-    if rule.library:
-        process += f", with {code([rule.library])} open or named"
-    if rule.where:
-        process += f" below {code([rule.where])}"
-    if rule.says:
-        process += f", whose command line matches {code([rule.says])}"
-    version = []
-    if not rule.library:
-        version.append("Debian package " + code(entry.split(" ")[1] for entry in rule.package))
-    if rule.text:
-        version.append("text in the executable")
-    if rule.beside:
-        version.append(f"file {code([rule.beside.split(' ')[0]])} beside it")
-    if rule.path_version:
-        version.append("its path")
-    if rule.library:
-        version.append("the name of that file")
-    known = rule.data_keys or rule.data_marks or rule.data_places
-    data = [code(rule.data_options)] if known or rule.data_options != ["--data-dir"] else []
-    data += [f"setting {code(rule.data_keys)}"] if rule.data_keys else []
-    data += [f"holds or keeps open {code(rule.data_marks)}"] if rule.data_marks else []
-    data += [code(rule.data_places)] if rule.data_places else []
-    configuration = [*rule.config_options, *rule.config_places] if rule.config_places else []
-    roles = [f"{code([name])}: {role}" for name, _, role in (e.partition(" ") for e in rule.role)]
-    rows = [
-        ("Process", process),
-        ("Version", ", ".join(version)),
-        ("Port", f"{code(rule.port_options)}, setting {code(rule.port_keys)}, {rule.default_port}"),
-        (
-            "Data",
-            "keeps none on disk" if "stateless" in rule.traits else ", ".join(data) or unknown,
-        ),
-        ("Configuration", code(configuration)),
-        ("Instances", f"also those in {code([rule.listed.split(' ')[0]])}" if rule.listed else ""),
-        ("TLS", f"setting {code(rule.tls)}" if rule.tls else unknown),
-        ("Role", rule.kind or ", ".join(roles) or unknown),
-        ("Tried on", rule.tried),
+    port = f"{code(engine.port_options)}, setting {code(engine.port_settings)}, {engine.port}"
+    places = [*engine.config_options, *engine.config_places] if engine.config_places else []
+    instances = (
+        f"also those in `{engine.instance_list.place}`" if engine.instance_list.place else ""
+    )
+    roles = ", ".join(f"`{sign}`: {role}" for sign, role in engine.roles)
+    lines = [
+        ("Process", "".join(process(engine))),
+        ("Version", ", ".join(version(engine))),
+        ("Port", port),
+        ("Data", "keeps none on disk" if engine.stateless else ", ".join(data(engine)) or UNKNOWN),
+        ("Configuration", code(places)),
+        ("Instances", instances),
+        ("TLS", f"setting {code(engine.tls_settings)}" if engine.tls_settings else UNKNOWN),
+        ("Role", engine.fixed_role or roles or UNKNOWN),
+        ("Tried on", engine.tried_on),
     ]
-    title = rule.engine + (f" ({rule.kind})" if rule.kind else "")
-    return f"\n## {title}\n\n" + "".join(f"- {name}: {text}\n" for name, text in rows if text)
+    title = engine.name + (f" ({engine.fixed_role})" if engine.fixed_role else "")
+    return f"\n## {title}\n\n" + "".join(f"- {name}: {text}\n" for name, text in lines if text)
 
 
-def code(texts: Any) -> str:
+def process(engine: Engine) -> Iterator[str]:
+    """What tells that a process is one."""
+    yield code(engine.executables)
+    if engine.library:
+        yield f", with `{engine.library}` open or named"
+    if engine.path_part:
+        yield f" below `{engine.path_part}`"
+    if engine.command_line:
+        yield f", whose command line matches `{engine.command_line}`"
+
+
+def version(engine: Engine) -> Iterator[str]:
+    """Where its version stands, best evidence first."""
+    if engine.library:
+        if engine.version_path:
+            yield "its path"
+        yield "the name of that file"
+        return
+    yield "Debian package " + code(package.sign for package in engine.package_names)
+    if engine.version_texts:
+        yield "text in the executable"
+    if engine.version_file.place:
+        yield f"file `{engine.version_file.place}` beside it"
+    if engine.version_path:
+        yield "its path"
+
+
+def data(engine: Engine) -> Iterator[str]:
+    """Where its data is."""
+    known = engine.data_settings or engine.data_marks or engine.data_places
+    if known or engine.data_options != ("--data-dir",):
+        yield code(engine.data_options)
+    if engine.data_settings:
+        yield f"setting {code(engine.data_settings)}"
+    if engine.data_marks:
+        yield f"holds or keeps open {code(engine.data_marks)}"
+    if engine.data_places:
+        yield code(engine.data_places)
+
+
+def code(texts: Iterable[str]) -> str:
     """These texts as code, with commas between."""
     return ", ".join(f"`{text}`" for text in texts)
 

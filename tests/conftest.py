@@ -12,7 +12,7 @@ from discovery.cli.local_aws import clean_environment
 from discovery.settings import Settings, load_settings
 
 if TYPE_CHECKING:
-    from discovery.sandbox import Sandbox
+    from sandbox import Sandbox
 
 _NOBODY_LISTENS = "http://127.0.0.1:9"
 
@@ -32,11 +32,25 @@ def _wall() -> None:
 
 _wall()  # before any test module is imported
 
+_MARK_BY_FOLDER = {"browser": "browser", "zoo": "zoo"}
+_SERVERS = frozenset({"sandbox", "aws", "local_aws", "server"})
+"""Fixtures that are, or start, a server."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark each test by what it needs, so that `make test-fast` can leave it out."""
+    for item in items:
+        for folder, mark in _MARK_BY_FOLDER.items():
+            if folder in item.path.parts:
+                item.add_marker(mark)
+        if _SERVERS.intersection(getattr(item, "fixturenames", ())):
+            item.add_marker("server")
+
 
 @pytest.fixture(scope="session")
 def sandbox() -> Iterator[Sandbox]:
     """A sandbox with the demo estate, one for each test process."""
-    from discovery.sandbox import Sandbox
+    from sandbox import Sandbox
 
     with Sandbox() as local:
         yield local

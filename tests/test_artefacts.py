@@ -14,9 +14,10 @@ from botocore.validate import ParamValidator
 from pydantic import TypeAdapter
 
 from discovery import artefacts
+from discovery.artefacts import ROOT
 from discovery.errors import ConfigurationError
 from discovery.model import DatabaseRecord
-from discovery.settings import ROOT, Settings, load_settings
+from discovery.settings import Settings, load_settings
 
 PROBE = b"print('a probe')\n"
 SETTINGS = Settings(
@@ -31,7 +32,7 @@ POLICIES = sorted(f"iam/{path.name}" for path in (ROOT / "iam").glob("*.json"))
 DEPLOYED = sorted(f"deploy/{path.name}" for path in (ROOT / "deploy").glob("*.json"))
 FUNCTION, QUEUE = "deploy/discovery-function.json", "deploy/unwritten-queue.json"
 STATE_MACHINE_POLICY = "deploy/state-machine-role-policy.json"
-VALUES = artefacts.values_of(
+VALUES = artefacts.placeholder_values(
     SETTINGS,
     MANAGEMENT_ACCOUNT_ID="111122223333",
     SPOKE_ACCOUNT_ID="444455556666",

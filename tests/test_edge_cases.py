@@ -13,12 +13,10 @@ from typing import Any
 
 import pytest
 
-from discovery import api
 from discovery.aws.inventory import Inventory
 from discovery.aws.runs import RunStore
 from discovery.aws.session import Aws
 from discovery.errors import FailureKind
-from discovery.events import Event, HostDone, ScopeFinished
 from discovery.model import (
     Coverage,
     DatabaseRecord,
@@ -28,11 +26,12 @@ from discovery.model import (
     RunStatus,
     ScopeStatus,
 )
-from discovery.runner import run_discovery
-from discovery.sandbox import Sandbox
-from discovery.sandbox.estate import Account, EstateHost
-from tests.hosts import revive_hosts
-from tests.tables import empty_tables
+from discovery.run import Event, HostDone, ScopeFinished, start_run
+from discovery.web import api
+from sandbox import Sandbox
+from sandbox.estate.load import Account, EstateHost
+from tests.support.empty_tables import empty_tables
+from tests.support.hosts import revive_hosts
 
 
 @dataclass(frozen=True)
@@ -91,7 +90,7 @@ def outcome(sandbox: Sandbox) -> Iterator[Outcome]:
         empty_tables(sandbox)
         revive_hosts(sandbox)
         events: list[Event] = []
-        run = run_discovery(sandbox.settings, trigger="test", watcher=events.append)
+        run = start_run(sandbox.settings, trigger="test", watcher=events.append)
         records, hosts = stored(sandbox)
         yield Outcome(sandbox, run, tuple(events), records, hosts)
 
@@ -200,12 +199,12 @@ def test_lambda_timeout(outcome: Outcome) -> None:
     (row,) = (one for one in sandbox.estate.scenarios if one.edge_case == "Lambda timeout")
     slow = sandbox.host(row.instance_id)
     request = RunRequest((row.account_id,), (slow.region,), (row.instance_id,))
-    run_discovery(sandbox.settings, request, trigger="test")
+    start_run(sandbox.settings, request, trigger="test")
     before = [one for one in stored(sandbox)[0] if one.instance_id == row.instance_id]
     cancelled = Flag()
     slow.delay_seconds, usual = 600.0, slow.delay_seconds
     try:
-        run = run_discovery(
+        run = start_run(
             sandbox.settings,
             request,
             trigger="test",
@@ -249,7 +248,7 @@ def test_api_request_during_incomplete_discovery(outcome: Outcome) -> None:
         and host.instance_id != row.instance_id
     )
     request = RunRequest((row.account_id,), (late.region,), (row.instance_id, quick.instance_id))
-    run_discovery(sandbox.settings, request, trigger="test")
+    start_run(sandbox.settings, request, trigger="test")
     first = {one.key: one for one in stored(sandbox)[0]}
     quick_stored, cancelled = Flag(), Flag()
 
@@ -259,7 +258,7 @@ def test_api_request_during_incomplete_discovery(outcome: Outcome) -> None:
 
     late.delay_seconds, usual = 600.0, late.delay_seconds
     run = Thread(
-        target=run_discovery,
+        target=start_run,
         args=(sandbox.settings, request),
         kwargs={"trigger": "test", "watcher": watch, "cancelled": cancelled},
     )

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Thread
 
-from discovery.logs import JsonFormatter, Placed, TextFormatter, about
+from discovery.logs import ContextFilter, JsonFormatter, TextFormatter, log_context
 
 HOSTILE = 'x\n{"level": "INFO"}\x1b[2J\u202e' + "long " * 2000
 
@@ -19,7 +19,7 @@ class Kept(logging.Handler):
     def __init__(self, formatter: logging.Formatter) -> None:
         super().__init__()
         self.setFormatter(formatter)
-        self.addFilter(Placed())
+        self.addFilter(ContextFilter())
         self.lines: list[str] = []
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -42,9 +42,9 @@ def logger(formatter: logging.Formatter) -> Iterator[tuple[logging.Logger, list[
 def test_a_line_carries_the_places_it_was_logged_in() -> None:
     """Inner places join the outer ones and end with their block; other threads have their own."""
     with logger(JsonFormatter()) as (log, lines):
-        with about(run_id="r1"):
-            with about(account_id="111111111111", region="eu-west-1"):
-                with about(instance_id="i-1"):
+        with log_context(run_id="r1"):
+            with log_context(account_id="111111111111", region="eu-west-1"):
+                with log_context(instance_id="i-1"):
                     log.info("stored", extra={"databases": 2})
                 elsewhere = Thread(target=log.info, args=("elsewhere",))
                 elsewhere.start()
@@ -68,7 +68,7 @@ def test_a_hosts_text_stays_one_bounded_line() -> None:
     """Line breaks, escape sequences, overrides and length of what a host wrote reach no log,
     neither in the message nor in a traceback."""
     for formatter in (JsonFormatter(), TextFormatter()):
-        with logger(formatter) as (log, lines), about(run_id="r1", instance_id=HOSTILE):
+        with logger(formatter) as (log, lines), log_context(run_id="r1", instance_id=HOSTILE):
             log.warning("host failed: %s", HOSTILE)
         (line,) = lines
         assert line.isprintable()

@@ -9,15 +9,16 @@ from pathlib import Path
 import pytest
 
 from discovery import artefacts
+from discovery.artefacts import ROOT
 from discovery.aws.inventory import Inventory
 from discovery.aws.session import Aws
-from discovery.doctor import examine
+from discovery.cli.doctor import examine
 from discovery.errors import ConfigurationError
 from discovery.model import RunStatus
 from discovery.partitions import partition_of
-from discovery.runner import run_discovery
-from discovery.settings import ROOT, Settings, load_settings
-from tests.sandbox_process import sandbox_process
+from discovery.run import start_run
+from discovery.settings import Settings, load_settings
+from tests.support.sandbox_process import sandbox_process
 
 PARTITIONS = [
     ("eu-west-1", "aws", "amazonaws.com"),
@@ -71,7 +72,7 @@ def test_artefacts_name_their_partition_only(region: str, partition: str, suffix
     settings = Settings(
         home_region=region, external_id="external", script_bucket="scripts", output_bucket="output"
     )
-    values = artefacts.values_of(
+    values = artefacts.placeholder_values(
         settings, MANAGEMENT_ACCOUNT_ID="111122223333", SPOKE_ACCOUNT_ID="444455556666"
     )
     policies = sorted(path.name for path in (ROOT / "iam").glob("*.json"))
@@ -141,7 +142,7 @@ def test_the_role_is_assumed_in_its_own_partition(elsewhere: tuple[Settings, str
 def test_a_whole_run_finds_what_is_there(elsewhere: tuple[Settings, str]) -> None:
     """Organizations, EC2, Systems Manager, S3 and DynamoDB of that partition: the same run."""
     settings, _ = elsewhere
-    run = run_discovery(settings, trigger="test")
+    run = start_run(settings, trigger="test")
     assert run.status is RunStatus.SUCCEEDED, run
     assert run.accounts_skipped == {"980000000001": "suspended"}
     found = {

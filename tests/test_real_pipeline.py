@@ -17,15 +17,16 @@ from pathlib import Path
 
 import pytest
 
+from discovery.artefacts import ROOT
 from discovery.aws.inventory import Inventory
 from discovery.aws.session import Aws
 from discovery.cli.local_aws import clean_environment
 from discovery.model import DatabaseRecord, DatabaseStatus
-from discovery.sandbox.estate import load_estate, this_machine
-from discovery.settings import ROOT, load_settings
-from tests.probe.test_probe_real import MariaDB, PostgreSQL, Server, apparent_size
-from tests.probe.test_probe_safety import missing
-from tests.sandbox_process import sandbox_process
+from discovery.settings import load_settings
+from sandbox.estate.load import load_estate, this_machine
+from tests.support.needs import missing
+from tests.support.real_servers import MariaDB, PostgreSQL, Server, apparent_size
+from tests.support.sandbox_process import sandbox_process
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from discovery.aws.calls import aws_errors
+from discovery.aws.errors import aws_errors
 from discovery.aws.session import Aws
 from discovery.errors import ConfigurationError
 from discovery.settings import ORGANIZATION
@@ -44,7 +44,9 @@ def list_accounts(aws: Aws) -> Accounts:
     if configured != (ORGANIZATION,):
         return Accounts(tuple(sorted(configured)))
     with aws_errors():
-        states = {one["Id"]: one.get("State") or one["Status"] for one in _members(aws)}
+        states = {
+            account["Id"]: account.get("State") or account["Status"] for account in _members(aws)
+        }
     return Accounts(
         tuple(sorted(id_ for id_, state in states.items() if state == "ACTIVE")),
         {

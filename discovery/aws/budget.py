@@ -15,8 +15,8 @@ from functools import partial
 from threading import Lock
 from typing import Any
 
-from discovery.aws.calls import is_throttle
-from discovery.schedule import Clock
+from discovery.aws.errors import is_throttle
+from discovery.clock import Clock
 
 FIRST_RATE = 10.0
 HIGHEST_RATE = 20.0
@@ -80,7 +80,7 @@ class Budgets:
         self._lock = Lock()
         self._budgets: dict[tuple[str, str, str], Budget] = {}
 
-    def of(self, account_id: str, region: str, api: str) -> Budget:
+    def budget_for(self, account_id: str, region: str, api: str) -> Budget:
         """The budget of an API, such as "ssm:SendCommand", in an account and region."""
         key = (account_id, region, api)
         with self._lock:
@@ -97,7 +97,7 @@ class Budgets:
     def _before_send(
         self, account_id: str, region: str, event_name: str, **_request: object
     ) -> None:
-        self.of(account_id, region, _api(event_name)).spend()
+        self.budget_for(account_id, region, _api(event_name)).spend()
 
     def _response(
         self,
@@ -110,7 +110,7 @@ class Budgets:
         """`parsed_response` is None when no answer came: that says nothing of the budget."""
         if parsed_response is None:
             return
-        budget = self.of(account_id, region, _api(event_name))
+        budget = self.budget_for(account_id, region, _api(event_name))
         if is_throttle(parsed_response.get("Error", {}).get("Code", "")):
             budget.throttled()
         else:

@@ -1,16 +1,16 @@
-"""Single looks at what a run needs. Each returns what it saw, or raises DiscoveryError.
+"""Single checks of what a run needs. Each returns what it found, or raises DiscoveryError.
 
-Where that is possible a look is a call that a run makes too, so that it proves the permission.
+Where that is possible a check is a call that a run makes too, so that it proves the permission.
 """
 
 from __future__ import annotations
 
 import hashlib
-
-from botocore.exceptions import ClientError
+from contextlib import suppress
 
 from discovery import artefacts
-from discovery.aws.calls import aws_errors
+from discovery.aws.errors import aws_errors
+from discovery.aws.items import ConditionFailedError, conditional_write
 from discovery.aws.run_command import find_document
 from discovery.aws.session import Aws
 from discovery.errors import ConfigurationError, DiscoveryError
@@ -31,7 +31,7 @@ def table(aws: Aws, schema: str) -> str:
 
     The write is one whose condition never holds, so that it changes nothing.
     """
-    wanted = artefacts.render(schema, artefacts.values_of(aws.settings))["Table"]
+    wanted = artefacts.render(schema, artefacts.placeholder_values(aws.settings))["Table"]
     name = wanted["TableName"]
     keys = [key["AttributeName"] for key in wanted["KeySchema"]]
     item = {key: {"S": _NEVER_STORED} for key in keys}
@@ -47,13 +47,10 @@ def table(aws: Aws, schema: str) -> str:
                 ExpressionAttributeValues={":value": {"S": _NEVER_STORED}},
                 Limit=1,
             )
-        try:
-            client.put_item(
-                TableName=name, Item=item, ConditionExpression=f"attribute_exists({keys[0]})"
-            )
-        except ClientError as error:
-            if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
-                raise
+    with suppress(ConditionFailedError), conditional_write():
+        client.put_item(
+            TableName=name, Item=item, ConditionExpression=f"attribute_exists({keys[0]})"
+        )
     return f"{name} has the keys {' and '.join(keys)}, can be read and written"
 
 

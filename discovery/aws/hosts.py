@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
-from discovery.aws.calls import aws_errors
+from discovery.aws.errors import aws_errors
 from discovery.aws.session import Aws
 from discovery.model import Coverage, Host, Scope
 

@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from botocore.exceptions import ClientError
 from pydantic import TypeAdapter
 
-from discovery.aws.calls import aws_errors
-from discovery.aws.expiry import is_expired
-from discovery.aws.records import UNLESS_NEWER, from_item, to_item
+from discovery.aws.errors import aws_errors
+from discovery.aws.items import (
+    UNLESS_NEWER,
+    ConditionFailedError,
+    conditional_write,
+    from_item,
+    is_expired,
+    to_item,
+)
 from discovery.aws.session import Aws
 from discovery.model import DatabaseRecord
 
@@ -71,13 +76,11 @@ class Inventory:
             "ConditionExpression": UNLESS_NEWER,
             "ExpressionAttributeValues": {":run": run_id},
         }
-        with aws_errors():
-            try:
+        try:
+            with conditional_write():
                 write(condition)
-            except ClientError as error:
-                if error.response["Error"]["Code"] == "ConditionalCheckFailedException":
-                    return False
-                raise
+        except ConditionFailedError:
+            return False
         return True
 
     def _records(self, operation: str, **arguments: Any) -> Iterator[DatabaseRecord]:

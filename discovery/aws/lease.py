@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
-from botocore.exceptions import ClientError
-
-from discovery.aws.calls import aws_errors
+from discovery.aws.errors import aws_errors
+from discovery.aws.items import ConditionFailedError, conditional_write
 from discovery.aws.session import Aws
 from discovery.errors import LeaseLostError, RunInProgressError
 
@@ -39,33 +40,31 @@ class Lease:
         Raises RunInProgressError with the holder when another run's lease is alive.
         """
         now = self._now()
-        item = {
+        item: dict[str, Any] = {
             **_KEY,
             "run_id": self._run_id,
             "holder": self._holder,
             "since": now.isoformat(),
             "expires_ms": _milliseconds(now + timedelta(seconds=self._seconds)),
         }
-        with aws_errors():
-            try:
+        try:
+            with conditional_write():
                 self._table.put_item(
                     Item=item,
                     ConditionExpression="attribute_not_exists(pk) OR expires_ms < :now",
                     ExpressionAttributeValues={":now": _milliseconds(now)},
                 )
-            except ClientError as error:
-                if not _condition_failed(error):
-                    raise
-                held = self._table.get_item(Key=_KEY, ConsistentRead=True).get("Item", item)
-                raise RunInProgressError(
-                    held["holder"], held["run_id"], datetime.fromisoformat(held["since"])
-                ) from error
+        except ConditionFailedError as error:
+            held = _read(self._table) or item
+            raise RunInProgressError(
+                held["holder"], held["run_id"], datetime.fromisoformat(held["since"])
+            ) from error
 
     def renew(self) -> None:
         """Hold it for another `seconds`. Raises LeaseLostError when it is another run's."""
         until = self._now() + timedelta(seconds=self._seconds)
-        with aws_errors():
-            try:
+        try:
+            with conditional_write():
                 self._table.update_item(
                     Key=_KEY,
                     UpdateExpression="SET expires_ms = :until",
@@ -75,40 +74,34 @@ class Lease:
                         ":run": self._run_id,
                     },
                 )
-            except ClientError as error:
-                if not _condition_failed(error):
-                    raise
-                raise LeaseLostError(
-                    f"run {self._run_id} lost its lease: another run has started",
-                    hint="Look at the newer run; raise DISCOVERY_LEASE_SECONDS if this recurs.",
-                ) from error
+        except ConditionFailedError as error:
+            raise LeaseLostError(
+                f"run {self._run_id} lost its lease: another run has started",
+                hint="Look at the newer run; raise DISCOVERY_LEASE_SECONDS if this recurs.",
+            ) from error
 
     def release(self) -> None:
         """Give it back. A lease that is another run's by now is left alone."""
-        with aws_errors():
-            try:
-                self._table.delete_item(
-                    Key=_KEY,
-                    ConditionExpression="run_id = :run",
-                    ExpressionAttributeValues={":run": self._run_id},
-                )
-            except ClientError as error:
-                if not _condition_failed(error):
-                    raise
+        with suppress(ConditionFailedError), conditional_write():
+            self._table.delete_item(
+                Key=_KEY,
+                ConditionExpression="run_id = :run",
+                ExpressionAttributeValues={":run": self._run_id},
+            )
 
 
 def run_held_by(aws: Aws, holder: str) -> str | None:
     """The id of the run for which `holder` has the lease, lapsed or not. Raises AwsError."""
+    held = _read(aws.table(aws.settings.runs_table))
+    return held["run_id"] if held and held["holder"] == holder else None
+
+
+def _read(table: Any) -> dict[str, Any] | None:
     with aws_errors():
-        answer = aws.table(aws.settings.runs_table).get_item(Key=_KEY, ConsistentRead=True)
-    held = answer.get("Item", {})
-    run_id: str | None = held["run_id"] if held.get("holder") == holder else None
-    return run_id
+        answer = table.get_item(Key=_KEY, ConsistentRead=True)
+    item: dict[str, Any] | None = answer.get("Item")
+    return item
 
 
 def _milliseconds(time: datetime) -> int:
     return int(time.timestamp() * 1000)
-
-
-def _condition_failed(error: ClientError) -> bool:
-    return error.response["Error"]["Code"] == "ConditionalCheckFailedException"

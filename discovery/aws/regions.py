@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from discovery.aws.calls import aws_errors
+from discovery.aws.errors import aws_errors
 from discovery.aws.session import Aws
 
 _ENABLED = ("opt-in-not-required", "opted-in")

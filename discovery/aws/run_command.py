@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from discovery import artefacts
-from discovery.aws.calls import aws_errors
+from discovery.aws.errors import aws_errors
 from discovery.aws.session import Aws
 from discovery.errors import AwsError, FailureKind
 from discovery.model import Failure, Scope

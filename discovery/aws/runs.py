@@ -17,17 +17,23 @@ the newest state of a scope or a host, and the lease, never do.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, TypeVar
 
-from botocore.exceptions import ClientError
 from pydantic import TypeAdapter
 
-from discovery.aws.calls import aws_errors
-from discovery.aws.expiry import expires_with_run, is_expired
-from discovery.aws.records import UNLESS_NEWER, from_item, to_item
+from discovery.aws.errors import aws_errors
+from discovery.aws.items import (
+    UNLESS_NEWER,
+    ConditionFailedError,
+    conditional_write,
+    expires_with_run,
+    from_item,
+    is_expired,
+    to_item,
+)
 from discovery.aws.session import Aws
 from discovery.errors import LeaseLostError, NotFoundError
 from discovery.model import (
@@ -110,7 +116,7 @@ class RunStore:
         """
         try:
             answer = self._save(run, ConditionExpression="#status = :running")
-        except _ConditionError as error:
+        except ConditionFailedError as error:
             raise LeaseLostError(f"run {run.run_id} was closed: another run took over") from error
         return bool(answer["Attributes"].get("cancel_requested", False))
 
@@ -125,7 +131,7 @@ class RunStore:
         update = "SET " + ", ".join(f"#{name} = :{name}" for name in values)
         if run.error is None:
             update += " REMOVE #error"  # another run may have called this one abandoned
-        with aws_errors(), _conditions():
+        with conditional_write():
             answer: dict[str, Any] = self._table.update_item(
                 Key=run_key(run.run_id),
                 UpdateExpression=update,
@@ -143,14 +149,14 @@ class RunStore:
         Raises NotFoundError when there is no such run.
         """
         try:
-            with aws_errors(), _conditions():
+            with conditional_write():
                 self._table.update_item(
                     Key=run_key(run_id),
                     UpdateExpression="SET cancel_requested = :yes",
                     ConditionExpression="attribute_exists(pk)",
                     ExpressionAttributeValues={":yes": True},
                 )
-        except _ConditionError as error:
+        except ConditionFailedError as error:
             raise NotFoundError(f"run {run_id!r} does not exist") from error
 
     def abandon(self, run: RunRecord, now: datetime) -> None:
@@ -163,7 +169,7 @@ class RunStore:
             finished_at=now,
             error=f"{run.holder} stopped without finishing; its lease lapsed",
         )
-        with suppress(_ConditionError):  # it came back and has closed itself
+        with suppress(ConditionFailedError):  # it came back and has closed itself
             self._save(abandoned, ConditionExpression="#status = :running")
 
     # --- scopes ---
@@ -178,7 +184,7 @@ class RunStore:
         self._put(item | of_run | self._expiry(scope.run_id))
         if not newest:
             return
-        with suppress(_ConditionError), aws_errors(), _conditions():
+        with suppress(ConditionFailedError), conditional_write():
             self._table.put_item(
                 Item=item | {"pk": _SCOPES, "sk": place},
                 ConditionExpression=UNLESS_NEWER,
@@ -301,21 +307,6 @@ class RunStore:
 
     def _decode(self, adapter: TypeAdapter[Record], item: dict[str, Any]) -> Record:
         return from_item(adapter, item, f"{self._name} {item['pk']} {item['sk']}")
-
-
-class _ConditionError(Exception):
-    """The condition of a write did not hold."""
-
-
-@contextmanager
-def _conditions() -> Iterator[None]:
-    """Raise a failed condition inside as `_ConditionError`, all else as it is."""
-    try:
-        yield
-    except ClientError as error:
-        if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
-            raise
-        raise _ConditionError from error
 
 
 def run_key(run_id: str) -> dict[str, str]:

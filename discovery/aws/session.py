@@ -15,11 +15,11 @@ from botocore.loaders import Loader, create_loader
 
 from discovery import artefacts
 from discovery.aws.budget import Budgets
-from discovery.aws.calls import aws_errors
+from discovery.aws.errors import aws_errors
 from discovery.aws.usage import CallCounter
+from discovery.clock import Clock
 from discovery.errors import AwsError
 from discovery.partitions import partition_of
-from discovery.schedule import Clock
 from discovery.settings import Settings
 
 _CONFIG = Config(

@@ -1,5 +1,7 @@
-"""A run that several processes work on: the list of its parts in S3, and its record, to which each
-process adds what it did. None of them writes the whole record, which would undo the others' part.
+"""A run that several processes work on: the list of its batches in S3, and its record.
+
+Each process adds what it did to the record. None writes the whole of it, which would undo the
+others' part.
 """
 
 from __future__ import annotations
@@ -9,17 +11,23 @@ from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 
-from botocore.exceptions import ClientError
 from pydantic import TypeAdapter
 
-from discovery.aws.calls import aws_errors
+from discovery.aws.errors import aws_errors
+from discovery.aws.items import ConditionFailedError, conditional_write
 from discovery.aws.runs import run_key
 from discovery.aws.session import Aws
 from discovery.errors import ConfigurationError, LeaseLostError
-from discovery.model import RunPart, RunRecord, RunStatus
-from discovery.progress import COSTS, COUNTS, KINDS
+from discovery.model import (
+    RUN_COSTS,
+    RUN_COUNTS,
+    RUN_COUNTS_BY_KIND,
+    RunRecord,
+    RunStatus,
+    ScopeBatch,
+)
 
-_PARTS = TypeAdapter(tuple[RunPart, ...])
+_BATCHES = TypeAdapter(tuple[ScopeBatch, ...])
 
 
 class SharedRun:
@@ -30,30 +38,30 @@ class SharedRun:
         self._run_id = run_id
         self._table = aws.table(aws.settings.runs_table)
 
-    # --- its parts ---
+    # --- its batches of scopes ---
 
     @property
     def key(self) -> str:
-        """The S3 key of the list of its parts, in the output bucket."""
-        return f"runs/{self._run_id}/parts.json"
+        """The S3 key of the list of its batches, in the output bucket."""
+        return f"runs/{self._run_id}/batches.json"
 
-    def put_parts(self, parts: Sequence[RunPart]) -> None:
-        """Store the parts, a JSON array: too many for the state of a state machine."""
+    def put_batches(self, batches: Sequence[ScopeBatch]) -> None:
+        """Store the batches, a JSON array: too many for the state of a state machine."""
         bucket = output_bucket(self._aws)
         with aws_errors():
             self._aws.home("s3").put_object(
                 Bucket=bucket,
                 Key=self.key,
-                Body=_PARTS.dump_json(tuple(parts)),
+                Body=_BATCHES.dump_json(tuple(batches)),
                 ContentType="application/json",
             )
 
-    def parts(self) -> tuple[RunPart, ...]:
-        """The parts as they were planned."""
+    def batches(self) -> tuple[ScopeBatch, ...]:
+        """The batches as they were planned."""
         bucket = output_bucket(self._aws)
         with aws_errors():
             answer = self._aws.home("s3").get_object(Bucket=bucket, Key=self.key)
-            return _PARTS.validate_json(answer["Body"].read())
+            return _BATCHES.validate_json(answer["Body"].read())
 
     # --- its record ---
 
@@ -66,15 +74,15 @@ class SharedRun:
         update = _Update(now)
         if done.answer_seconds is not None:
             update.set("answer_seconds", _decimal(done.answer_seconds))
-        for name in (*COUNTS, *COSTS):
+        for name in (*RUN_COUNTS, *RUN_COSTS):
             update.add(name, getattr(done, name) or 0)
-        for name in KINDS:
+        for name in RUN_COUNTS_BY_KIND:
             for kind, count in (getattr(done, name) or {}).items():
                 update.add(name, count, kind)
         if done.first_scanned_seconds is not None:
             update.set_once("first_scanned_seconds", _decimal(done.first_scanned_seconds))
-        with aws_errors():
-            try:
+        try:
+            with conditional_write():
                 answer = self._table.update_item(
                     Key=run_key(self._run_id),
                     UpdateExpression="SET " + ", ".join(update.parts),
@@ -83,10 +91,8 @@ class SharedRun:
                     ExpressionAttributeValues=update.values,
                     ReturnValues="ALL_NEW",
                 )
-            except ClientError as error:
-                if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
-                    raise
-                raise LeaseLostError(f"run {self._run_id} has ended") from error
+        except ConditionFailedError as error:
+            raise LeaseLostError(f"run {self._run_id} has ended") from error
         return bool(answer["Attributes"].get("cancel_requested", False))
 
     def change_kinds(self) -> dict[str, int]:
@@ -150,7 +156,7 @@ def _decimal(value: float) -> Decimal:
 
 
 def output_bucket(aws: Aws) -> str:
-    """Where the parts are listed. Raises ConfigurationError when no bucket is set."""
+    """Where the batches are listed. Raises ConfigurationError when no bucket is set."""
     bucket = aws.settings.output_bucket
     if not bucket:
         raise ConfigurationError(

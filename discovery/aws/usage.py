@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from threading import Lock
 from typing import Any
 
-from discovery.aws.calls import THROTTLED_CODES
+from discovery.aws.errors import THROTTLED_CODES
 from discovery.model import Usage
 
 _READS = frozenset({"GetItem", "BatchGetItem", "TransactGetItems", "Query", "Scan"})

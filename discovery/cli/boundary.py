@@ -13,8 +13,8 @@ from typing import IO, Any
 import click
 
 from discovery.errors import ConfigurationError, DiscoveryError, RequestError
-from discovery.logs import JsonFormatter, Placed, TextFormatter
-from discovery.text import printable
+from discovery.logs import ContextFilter, JsonFormatter, TextFormatter
+from discovery.sanitize import printable
 
 _log = logging.getLogger(__name__)
 
@@ -48,6 +48,26 @@ class WronglyUsed(CommandFailed):
     exit_code = EXIT_USAGE
 
 
+EXTRAS = {
+    "streamlit": "dashboard",
+    "pandas": "dashboard",
+    "plotly": "dashboard",
+    "uvicorn": "dashboard",
+    "starlette": "dashboard",
+    "moto": "sandbox",
+    "flask": "sandbox",
+}
+"""Package -> the extra of pyproject.toml that brings it."""
+
+
+def not_installed(package: str) -> WronglyUsed:
+    """The error for a command that needs a package of an extra."""
+    return WronglyUsed(
+        f"{package} is not installed",
+        hint=f"Install it: python -m pip install 'database-discovery[{EXTRAS[package]}]'",
+    )
+
+
 class Commands(click.Group):
     """The group of all commands. Lists them in the order in which they were added."""
 
@@ -70,6 +90,10 @@ class Commands(click.Group):
 
 
 def _failed(error: Exception) -> CommandFailed:
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        package = error.name.partition(".")[0]
+        if package in EXTRAS:
+            return not_installed(package)
     if isinstance(error, ConfigurationError | RequestError):
         return WronglyUsed(str(error), hint=error.hint)
     if isinstance(error, DiscoveryError):
@@ -93,7 +117,7 @@ def set_up(*, debug: bool, log: str) -> None:
     level = logging.INFO if log == "json" else logging.WARNING
     handler = _Stderr()
     handler.setFormatter(JsonFormatter() if log == "json" else TextFormatter())
-    handler.addFilter(Placed())
+    handler.addFilter(ContextFilter())
     logging.basicConfig(handlers=[handler])
     logging.getLogger("discovery").setLevel(logging.DEBUG if debug else level)
     if not debug:  # what it logs, with tracebacks, is raised too, and told in the product's words

@@ -8,11 +8,11 @@ from datetime import UTC, datetime
 
 import click
 
-from discovery.changes import ChangeFilter, first_run_id, is_run_id
+from discovery.clock import iso
 from discovery.errors import NotFoundError
+from discovery.inventory.changes import ChangeFilter, first_run_id, is_run_id
 from discovery.model import Change, ChangeKind
 from discovery.settings import load_settings
-from discovery.text import iso
 
 
 @click.command()

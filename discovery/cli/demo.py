@@ -42,7 +42,7 @@ def demo(port: int | None, browser: bool) -> None:
     began = time.monotonic()
     _say("starting a local AWS")
     with LocalAws() as local_aws:
-        from discovery.server import serve  # takes seconds, in which the sandbox starts
+        from discovery.view.server import serve  # takes seconds, in which the sandbox starts
 
         enter(local_aws.environment())
         first = _FirstDiscovery()
@@ -95,11 +95,11 @@ class _FirstDiscovery:
         self._thread.start()
 
     def _discover(self) -> None:
-        from discovery.runner import run_discovery
+        from discovery.run import start_run
 
         _say("discovering databases")
         try:
-            self._run = run_discovery(load_settings(), trigger="demo", cancelled=self._cancelled)
+            self._run = start_run(load_settings(), trigger="demo", cancelled=self._cancelled)
         except Exception as error:  # told by the main thread: see `raise_error`
             self._error = error
 

@@ -10,7 +10,7 @@ from typing import TextIO
 
 import click
 
-from discovery.freshness import Staleness
+from discovery.inventory.freshness import Staleness
 from discovery.model import ENGINE_LABELS, DatabaseRecord, DatabaseStatus
 from discovery.settings import load_settings
 
@@ -80,7 +80,7 @@ def export(
     """
     from discovery.aws.inventory import Inventory
     from discovery.aws.session import Aws
-    from discovery.query import Filter, select, sort
+    from discovery.inventory.query import Filter, select, sort
 
     where = Filter(
         accounts=frozenset(accounts),

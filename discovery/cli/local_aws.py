@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import shlex
@@ -11,8 +12,9 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Self
 
+from discovery.artefacts import ROOT
+from discovery.cli.boundary import not_installed
 from discovery.errors import DiscoveryError
-from discovery.settings import ROOT
 
 _STOP_SECONDS = 10
 _LOCAL = "127.0.0.1,localhost"
@@ -20,13 +22,25 @@ _OWN_PREFIXES = ("AWS_", "DISCOVERY_", "SPOKE_", "COMMAND_TIMEOUT")
 
 
 class LocalAws:
-    """A sandbox in a child process. It ends with this one, however that ends: the child stops when
-    its stdin, a pipe from here, closes."""
+    """A sandbox in a child process, started with `options` of `python -m sandbox`.
+
+    It ends with this process, however that ends: the child stops when its stdin, a pipe from here,
+    closes.
+    """
+
+    def __init__(self, *options: str) -> None:
+        self._options = options
 
     def __enter__(self) -> Self:
-        """Start the child and return at once; `environment` waits for it."""
-        self._child = subprocess.Popen(
-            [sys.executable, "-m", "discovery.sandbox", "--stop-with-parent"],
+        """Start the child and return at once; `environment` waits for it.
+
+        Raises click's usage error when the sandbox's packages are not installed.
+        """
+        for package in ("moto", "flask"):
+            if not _is_installed(package):
+                raise not_installed(package)
+        self._child = subprocess.Popen(  # noqa: S603  our own sandbox, with our own options
+            [sys.executable, "-m", "sandbox", "--stop-with-parent", *self._options],
             cwd=ROOT,
             env=clean_environment(os.environ),
             stdin=subprocess.PIPE,
@@ -49,6 +63,10 @@ class LocalAws:
             hint="Its own message stands above; `python -m discovery sandbox` runs it alone.",
         )
 
+    def wait(self) -> None:
+        """Wait until the child ends."""
+        self._child.wait()
+
     def __exit__(
         self,
         kind: type[BaseException] | None,
@@ -61,6 +79,13 @@ class LocalAws:
         except subprocess.TimeoutExpired:
             self._child.kill()
             self._child.communicate()
+
+
+def _is_installed(package: str) -> bool:
+    try:
+        return importlib.util.find_spec(package) is not None
+    except ValueError:  # what `sys.modules` says of a package that must not be imported
+        return False
 
 
 def clean_environment(environment: Mapping[str, str]) -> dict[str, str]:

@@ -8,11 +8,10 @@ from pathlib import Path
 
 import click
 
-from discovery.artefacts import PROBE
+from discovery.artefacts import PROBE, ROOT
 from discovery.cli.boundary import CommandFailed
 from discovery.cli.tables import cell_text, print_table, size_text
 from discovery.model import ENGINE_LABELS, HostReport
-from discovery.settings import ROOT
 
 _HEADINGS = (
     *("DATABASE", "ENGINE", "VERSION", "STATUS", "PORT", "SIZE", "DATA DIRECTORY"),
@@ -40,7 +39,7 @@ def probe(root: Path, as_json: bool) -> None:
       sudo python -m discovery probe
       python -m discovery probe --json
     """
-    from discovery.report import parse_report
+    from discovery.inventory.report import parse_report
 
     finished = subprocess.run(  # noqa: S603  this product's own probe
         [sys.executable, "-I", str(ROOT / PROBE), "--root", str(root)],
@@ -60,8 +59,8 @@ def probe(root: Path, as_json: bool) -> None:
 
 def _print_report(report: HostReport) -> None:
     host = report.host
-    memory = f"{host.memory_mb:,} MiB memory" if host.memory_mb else None
-    cores = f"{host.cpu_cores} cores" if host.cpu_cores else None
+    memory = f"{host.system_memory_mb:,} MiB memory" if host.system_memory_mb else None
+    cores = f"{host.system_cpu_cores} cores" if host.system_cpu_cores else None
     facts = (host.hostname, host.os_name, host.kernel, host.architecture, memory, cores)
     click.echo(", ".join(fact for fact in facts if fact))
     click.echo(f"{len(report.databases)} databases, {report.elapsed_ms} ms")

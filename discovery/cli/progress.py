@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Self
 import click
 
 from discovery.cli.boundary import logs_are_json
-from discovery.events import Event, HostDone, RunFinished, ScopeFinished, ScopeListed
 from discovery.model import Failure, Host, ScopeRecord, ScopeStatus
-from discovery.text import printable
+from discovery.run import Event, HostDone, RunFinished, ScopeFinished, ScopeListed
+from discovery.sanitize import printable
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar

@@ -9,8 +9,9 @@ from pathlib import Path
 import click
 
 from discovery import artefacts
+from discovery.artefacts import ROOT
 from discovery.errors import ConfigurationError
-from discovery.settings import ORGANIZATION, ROOT, Settings, load_settings
+from discovery.settings import ORGANIZATION, Settings, load_settings
 
 
 @click.command()
@@ -56,7 +57,7 @@ def render(management_account: str, output: Path, spokes: tuple[str, ...]) -> No
 def _files(
     settings: Settings, management_account: str, accounts: tuple[str, ...]
 ) -> Iterator[tuple[str, str]]:
-    values = artefacts.values_of(settings, MANAGEMENT_ACCOUNT_ID=management_account)
+    values = artefacts.placeholder_values(settings, MANAGEMENT_ACCOUNT_ID=management_account)
     for name in sorted(path.name for path in (ROOT / "iam").glob("*.json")):
         policy = f"iam/{name}"
         if policy != artefacts.SPOKE_ROLE_POLICY:

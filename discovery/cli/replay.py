@@ -5,8 +5,8 @@ from __future__ import annotations
 import click
 
 from discovery.cli.boundary import EXIT_FAILED
+from discovery.sanitize import printable
 from discovery.settings import load_settings
-from discovery.text import printable
 
 
 @click.command()
@@ -24,12 +24,9 @@ def replay(ctx: click.Context) -> None:
     Example:
       python -m discovery replay
     """
-    from discovery.aws.session import Aws
-    from discovery.entries import EntryWriter
-    from discovery.spool import Spool
+    from discovery.run import replay_spooled
 
-    aws = Aws(load_settings())
-    done = Spool(aws).replay(EntryWriter(aws))
+    done = replay_spooled(load_settings())
     click.echo(f"{done.written:,} stored, {len(done.problems):,} kept")
     for problem in done.problems:
         click.echo(f"error: {printable(problem, 500)}", err=True)

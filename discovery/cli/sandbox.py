@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from contextlib import suppress
 
 import click
 
-from discovery.cli.local_aws import enter, export_lines
+from discovery.cli.boundary import tell
+from discovery.cli.local_aws import LocalAws, export_lines
 
 
 @click.command()
@@ -25,12 +26,10 @@ def sandbox(port: int, this_host: bool) -> None:
       python -m discovery scan
       aws ec2 describe-instances
     """
-    enter({})  # the sandbox too is an AWS client: of itself only
-    from discovery.sandbox import serve
-
-    serve(_announce, port=port, include_this_host=this_host)
-
-
-def _announce(exports: Mapping[str, str]) -> None:
-    click.echo(export_lines(exports))
-    click.echo(f"local AWS at {exports['AWS_ENDPOINT_URL']}; Ctrl-C stops it", err=True)
+    options = ["--port", str(port), *(["--include-this-host"] if this_host else [])]
+    with LocalAws(*options) as local_aws:
+        exports = local_aws.environment()
+        click.echo(export_lines(exports))
+        tell(f"local AWS at {exports['AWS_ENDPOINT_URL']}; Ctrl-C stops it")
+        with suppress(KeyboardInterrupt):
+            local_aws.wait()

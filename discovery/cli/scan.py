@@ -8,17 +8,21 @@ from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from threading import Event as Flag
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from discovery.cli.boundary import EXIT_FAILED, EXIT_INTERRUPTED, tell
-from discovery.cli.progress import Progress
 from discovery.model import RunRecord, RunRequest, RunStatus
+from discovery.sanitize import printable
 from discovery.settings import load_settings
-from discovery.text import printable, skipped_words
+from discovery.view.labels import skipped_accounts
+
+if TYPE_CHECKING:
+    from discovery.cli.progress import Progress
 
 _NAMED_HOSTS = 5
 _MESSAGE_CHARACTERS = 300
@@ -67,7 +71,8 @@ def scan(
       python -m discovery scan --deadline 10
       python -m discovery scan --resume 20260204T101500.000Z-a1b2c3
     """
-    from discovery.runner import run_discovery
+    from discovery.cli.progress import Progress
+    from discovery.run import resume_run, start_run
 
     settings = load_settings()
     request = RunRequest(accounts, regions, instances)
@@ -75,15 +80,10 @@ def scan(
         raise click.UsageError("--resume takes what to scan from the run that it completes")
     ends_at = datetime.now(UTC) + timedelta(minutes=deadline) if deadline else None
     with _cancel_on_interrupt() as cancelled, Progress() as progress:
-        run = run_discovery(
-            settings,
-            request,
-            trigger="cli",
-            watcher=progress,
-            cancelled=cancelled,
-            deadline=ends_at,
-            resume=resume,
-        )
+        begin = partial(start_run, settings, request)
+        if resume:
+            begin = partial(resume_run, settings, resume)
+        run = begin(trigger="cli", watcher=progress, cancelled=cancelled, deadline=ends_at)
     if as_json:
         click.echo(json.dumps(_as_json(run, progress), indent=2))
     else:
@@ -148,7 +148,7 @@ def _summary(run: RunRecord, progress: Progress) -> str:
         "DynamoDB": f"{run.read_units or 0:,.1f} read and {run.write_units or 0:,.1f} write units",
     }
     if run.accounts_skipped:
-        rows["skipped"] = f"accounts: {skipped_words(run.accounts_skipped)}"
+        rows["skipped"] = f"accounts: {skipped_accounts(run.accounts_skipped)}"
     first = run.first_scanned_seconds
     lines = [
         f"run {run.run_id} {run.status.value} in {run.seconds or 0:.1f} s"

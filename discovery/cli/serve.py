@@ -22,7 +22,7 @@ def serve(port: int, address: str) -> None:
     Example:
       python -m discovery serve --port 8600
     """
-    from discovery.server import serve as serve_pages
+    from discovery.view.server import serve as serve_pages
 
     load_settings()  # a wrong setting is told here, not on the first page
     serve_pages(port, address=address, on_ready=lambda url: click.echo(f"ready: {url}"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Sequence
 
-from discovery.text import printable
+from discovery.sanitize import printable
 
 UNKNOWN = "-"
 _WIDTH_OF_A_FILE = 1000

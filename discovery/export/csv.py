@@ -17,10 +17,11 @@ from typing import TextIO, get_type_hints
 
 from pydantic.fields import FieldInfo
 
-from discovery.freshness import Staleness
-from discovery.lifecycle import cycle_of
+from discovery.clock import iso
+from discovery.inventory.freshness import Staleness
+from discovery.inventory.lifecycle import cycle_of
 from discovery.model import Change, DatabaseRecord
-from discovery.text import iso, printable
+from discovery.sanitize import printable
 
 _STARTS = "=+-@\u2212"
 """In their compatibility forms too (full-width, small, superscript): some programs fold those."""

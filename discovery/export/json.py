@@ -9,8 +9,8 @@ from dataclasses import fields
 from datetime import datetime
 from typing import TextIO
 
+from discovery.clock import iso
 from discovery.model import DatabaseRecord
-from discovery.text import iso
 
 _NAMES = tuple(field.name for field in fields(DatabaseRecord))
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
 
-from discovery.changes import ChangeFilter, is_run_id
+from discovery.inventory.changes import ChangeFilter, is_run_id
 from discovery.model import Change, ChangeKind, RunRecord
-from discovery.view.load import ChangeLog, Snapshot
+from discovery.view.snapshot import ChangeLog, Snapshot
 
 DEFAULT_SINCE = "7d"
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import plotly.graph_objects as go
 
-from discovery.view.text import chart_safe, number
-from discovery.view.words import State
+from discovery.view.formatting import chart_safe, number
+from discovery.view.labels import State
 
 ENGINE_COLOURS: Mapping[str, str] = {
     "mysql": "#2f6fd0",

@@ -13,12 +13,12 @@ from typing import Any
 import pandas as pd
 from pandas.io.formats.style import Styler
 
-from discovery.freshness import Staleness
-from discovery.lifecycle import Support, support
+from discovery.inventory.freshness import Staleness
+from discovery.inventory.lifecycle import Support, support
 from discovery.model import Change, DatabaseRecord, HostRecord, RunRecord, ScopeRecord
-from discovery.text import printable
-from discovery.view.text import DASH, ago, engine, lasted, number, size
-from discovery.view.words import (
+from discovery.sanitize import printable
+from discovery.view.formatting import DASH, ago, engine, lasted, number, size
+from discovery.view.labels import (
     COVERAGE_WORDS,
     FRESHNESS_WORDS,
     SUPPORT_WORDS,

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from discovery.freshness import Staleness
-from discovery.lifecycle import Support
+from discovery.inventory.freshness import Staleness
+from discovery.inventory.lifecycle import Support
 from discovery.model import DatabaseRecord
-from discovery.text import printable
-from discovery.view.text import DASH, engine, number, size, when
-from discovery.view.words import FRESHNESS_WORDS, support_sentence, support_source
+from discovery.sanitize import printable
+from discovery.view.formatting import DASH, engine, number, size, when
+from discovery.view.labels import FRESHNESS_WORDS, support_sentence, support_source
 
 
 def facts(

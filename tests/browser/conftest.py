@@ -13,11 +13,12 @@ from dataclasses import replace
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from discovery.runner import run_discovery
-from discovery.sandbox import Sandbox
-from discovery.sandbox.hosts import SandboxHost
-from discovery.settings import ROOT, load_settings
-from tests.tables import empty_tables
+from discovery.artefacts import ROOT
+from discovery.run import start_run
+from discovery.settings import load_settings
+from sandbox import Sandbox
+from sandbox.ssm.instances import SandboxHost
+from tests.support.empty_tables import empty_tables
 
 TIMEOUT_MS = 30_000
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
@@ -68,7 +69,7 @@ def discovered(sandbox: Sandbox, growing_host: SandboxHost) -> Iterator[Sandbox]
     with pytest.MonkeyPatch.context() as patch:
         for name, value in sandbox.environment.items():
             patch.setenv(name, value)
-        run_discovery(load_settings(sandbox.environment), trigger="test")
+        start_run(load_settings(sandbox.environment), trigger="test")
     yield sandbox
     empty_tables(sandbox)
 

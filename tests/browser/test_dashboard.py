@@ -13,14 +13,14 @@ from playwright.sync_api import Locator, Page, expect
 from discovery.aws.inventory import Inventory
 from discovery.aws.runs import RunStore
 from discovery.aws.session import Aws
+from discovery.inventory.query import Filter, select
 from discovery.model import DatabaseRecord
-from discovery.query import Filter, select
-from discovery.sandbox import Sandbox
-from discovery.sandbox.hosts import SandboxHost
 from discovery.settings import Settings
-from discovery.view.words import requests_sent, units_used
+from discovery.view.labels import requests_sent, units_used
+from sandbox import Sandbox
+from sandbox.ssm.instances import SandboxHost
 from tests.browser.conftest import TIMEOUT_MS, serving
-from tests.view.estate import database
+from tests.support.snapshots import database
 
 pytestmark = pytest.mark.xdist_group("browser")
 expect.set_options(timeout=TIMEOUT_MS)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any, Protocol
 
 import boto3
 import pytest
 
-from discovery.sandbox import Sandbox
-from discovery.sandbox.hosts import SandboxHost
+from sandbox import Sandbox
+from sandbox.estate.load import Estate, load_estate
+from sandbox.host.cache import cached_host
+from sandbox.ssm.instances import SandboxHost
 
 REPORT = '{"schema":1,"host":{},"databases":[],"count":0,"end":true}\n'
 
@@ -144,3 +147,21 @@ def finished() -> WaitFor:
         raise AssertionError(f"command {command_id} did not end in time")
 
     return wait
+
+
+@pytest.fixture(scope="session")
+def estate() -> Estate:
+    """The estate that ships."""
+    return load_estate()
+
+
+@pytest.fixture(scope="session")
+def folders(
+    estate: Estate, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Mapping[str, Path]:
+    """Host name -> its folder, for each Linux host of the estate; parallel workers share them."""
+    base = tmp_path_factory.getbasetemp()
+    if hasattr(request.config, "workerinput"):
+        base = base.parent
+    linux = [host for host in estate.hosts() if host.platform == "Linux"]
+    return {host.name: cached_host(host, base / "hosts") for host in linux}

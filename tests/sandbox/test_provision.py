@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 
 from discovery import artefacts
-from discovery.sandbox import Sandbox
-from discovery.settings import ROOT, load_settings
-from tests.hosts import revive_hosts
+from discovery.artefacts import ROOT
+from discovery.settings import load_settings
+from sandbox import Sandbox
+from tests.support.hosts import revive_hosts
 
 
 def test_ec2_lists_the_estates_hosts(sandbox: Sandbox) -> None:
@@ -72,7 +73,7 @@ def test_organisation_lists_the_estates_accounts(sandbox: Sandbox) -> None:
 @pytest.mark.parametrize("path", ["schema/dynamodb-table.json", "schema/dynamodb-runs-table.json"])
 def test_tables_are_as_the_schema_says(sandbox: Sandbox, path: str) -> None:
     """Keys, indexes and time to live come from the schema file."""
-    schema = artefacts.render(path, artefacts.values_of(sandbox.settings))
+    schema = artefacts.render(path, artefacts.placeholder_values(sandbox.settings))
     dynamodb = sandbox.client("dynamodb")
     name = schema["Table"]["TableName"]
     table = dynamodb.describe_table(TableName=name)["Table"]
@@ -115,10 +116,10 @@ def test_one_sandbox_a_process(sandbox: Sandbox) -> None:
 
 
 def test_process_prints_its_exports_and_ends_with_its_stdin(tmp_path: Path) -> None:
-    """`python -m discovery.sandbox --stop-with-parent` says one line when ready, stops by itself
+    """`python -m sandbox --stop-with-parent` says one line when ready, stops by itself
     when its parent's pipe closes, and leaves only the hosts' folders, for the next start."""
     child = subprocess.Popen(
-        [sys.executable, "-m", "discovery.sandbox", "--stop-with-parent"],
+        [sys.executable, "-m", "sandbox", "--stop-with-parent"],
         cwd=ROOT,
         env={"PATH": "/usr/bin:/bin", "TMPDIR": str(tmp_path)},
         stdin=subprocess.PIPE,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from discovery.sandbox import Sandbox
-from tests.sandbox.test_access import refusal
+from sandbox import Sandbox
+from tests.support.refusals import refusal
 
 KEY = {"account_id": {"S": "111111111111"}, "instance_db_id": {"S": "i-1#transaction"}}
 

@@ -9,12 +9,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from discovery.aws.host_writer import HostRows, HostWriter
 from discovery.aws.runs import RunStore
 from discovery.aws.session import Aws
-from discovery.aws.store import HostResult, HostWriter
-from discovery.changes import ChangeFilter, newest_first
 from discovery.errors import RequestError
 from discovery.export.csv import write_changes
+from discovery.inventory.changes import ChangeFilter, newest_first
+from discovery.inventory.reconcile import reconcile_host
 from discovery.model import (
     Change,
     ChangeKind,
@@ -30,14 +31,13 @@ from discovery.model import (
     ScopeRecord,
     ScopeStatus,
 )
-from discovery.reconcile import HostOutcome, reconcile_host
-from discovery.sandbox import Sandbox
 from discovery.settings import Settings
 from discovery.view import frames
 from discovery.view.changes import change_options, chosen_changes, filter_of, since_options
-from discovery.view.load import Tables
-from tests.tables import empty_tables
-from tests.view.estate import host
+from discovery.view.snapshot import Tables
+from sandbox import Sandbox
+from tests.support.empty_tables import empty_tables
+from tests.support.snapshots import host
 
 DAY = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
 ACCOUNT, REGION, INSTANCE = "111122223333", "eu-west-1", "i-0abc123def4567890"
@@ -199,18 +199,17 @@ def test_a_value_that_alternates_between_two_evidences_is_not_shown(
             port=3306,
             evidence={"version": evidence},
         )
-        outcome = HostOutcome(
+        changes = reconcile_host(
+            known,
             Host(ACCOUNT, REGION, INSTANCE, Coverage.PENDING),
             HostReport(HostFacts(), (reported,), (), 5),
-            None,
-        )
-        changes = reconcile_host(
-            known, outcome, run_id=run_id(days), now=at, gone_ttl_days=90, environment_tags=()
+            run_id=run_id(days),
+            now=at,
+            gone_ttl_days=90,
+            environment_tags=(),
         )
         known = list(changes.puts)
-        HostWriter(aws).write(
-            HostResult(run_id(days), changes, host(run_id=run_id(days), account_id=ACCOUNT))
-        )
+        HostWriter(aws).write(HostRows(changes, host(run_id=run_id(days), account_id=ACCOUNT)))
         put_run_of(store, days, changes.changes)
     log = Tables(settings).change_log("30d")
     assert len(log.runs) == 5

@@ -9,15 +9,15 @@ import pandas as pd
 import pytest
 
 from discovery.errors import FailureKind
-from discovery.freshness import Staleness
-from discovery.lifecycle import support
+from discovery.inventory.freshness import Staleness
+from discovery.inventory.lifecycle import support
 from discovery.model import Coverage, RunRequest
-from discovery.view import frames, words
-from discovery.view.failures import grouped
+from discovery.view import frames, labels
 from discovery.view.frames import Supports, owner_of, styled
+from discovery.view.labels import State
 from discovery.view.record import facts, host_facts
-from discovery.view.words import State
-from tests.view.estate import ACCOUNTS, NOW, database, host, run, snapshot
+from discovery.view.rescan import grouped
+from tests.support.snapshots import ACCOUNTS, NOW, database, host, run, snapshot
 
 TODAY = date(2026, 3, 2)
 FRESH = Staleness(NOW)
@@ -93,7 +93,7 @@ def test_hosts_say_why_they_were_not_scanned() -> None:
 
 def test_every_state_of_coverage_has_a_word() -> None:
     """No state reaches a page as an identifier."""
-    assert set(words.COVERAGE_WORDS) == set(Coverage)
+    assert set(labels.COVERAGE_WORDS) == set(Coverage)
 
 
 def test_a_record_in_full_tells_how_each_value_was_found() -> None:
@@ -134,7 +134,7 @@ def test_failures_are_grouped_by_cause() -> None:
 )
 def test_a_run_says_what_it_was_asked(request_: RunRequest, words_: str) -> None:
     """The history tells what each run was to discover."""
-    assert words.asked_for(run(request=request_)) == words_
+    assert labels.asked_for(run(request=request_)) == words_
 
 
 def test_runs_are_rows() -> None:
@@ -157,15 +157,15 @@ def test_the_cost_of_a_run_is_told_as_far_as_it_was_counted() -> None:
         write_units=1749.5,
         not_scanned={"stopped": 2, "agent_offline": 1, "not_reached": 0},
     )
-    assert words.requests_sent(counted) == "1,210, 3 of them retries, 2 throttled"
-    assert words.units_used(counted) == "24 read, 1,749.5 write"
-    assert words.not_scanned(counted.not_scanned) == "2 stopped, 1 agent offline"
+    assert labels.requests_sent(counted) == "1,210, 3 of them retries, 2 throttled"
+    assert labels.units_used(counted) == "24 read, 1,749.5 write"
+    assert labels.not_scanned(counted.not_scanned) == "2 stopped, 1 agent offline"
     assert frames.api_calls(counted).values.tolist() == [
         ["dynamodb:PutItem", 1200, 0],
         ["ssm:SendCommand", 9, 2],
         ["sts:AssumeRole", 1, 0],
     ]
     earlier = run()
-    assert words.requests_sent(earlier) == "27"
-    assert words.units_used(earlier) == words.not_scanned(earlier.not_scanned) == "–"  # noqa: RUF001
+    assert labels.requests_sent(earlier) == "27"
+    assert labels.units_used(earlier) == labels.not_scanned(earlier.not_scanned) == "–"  # noqa: RUF001
     assert frames.api_calls(earlier)["Throttled"].isna().all()

@@ -17,8 +17,8 @@ from typing import Any
 
 import pytest
 
-from tests.probe.hostfolder import PROBE, unpacked
-from tests.probe.test_probe_safety import missing
+from tests.support.hostfolder import PROBE, unpacked
+from tests.support.needs import missing
 
 SERVER = Path("/usr/bin/redis-server")
 

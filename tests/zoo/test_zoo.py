@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from tests.probe.hostfolder import Ran, module, run_probe
+from tests.support.hostfolder import Ran, module, run_probe
 from tests.zoo.decoys import COMMANDS, decoys
 from tests.zoo.keeper import Running, Zoo, missing
 from tests.zoo.servers import SERVERS
@@ -186,8 +186,9 @@ def test_a_packaged_executable_tells_its_version_by_itself(name: str, day: Day) 
     probe = module("discovery_python")
     host = probe.Host("/", 30)
     node = host.folder.open(one.server.program)
-    rule = next(rule for rule in host.by_name[Path(node.path).name] if rule.where in node.path)
-    assert probe.text_version(host, rule, node).text == one.said.version
+    programs = host.by_program[Path(node.path).name]
+    engine = next(engine for engine in programs if engine.path_part in node.path)
+    assert probe.text_version(host, engine, node).text == one.said.version
 
 
 def test_nothing_that_only_looks_like_a_server_is_one(day: Day) -> None:

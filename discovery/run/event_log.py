@@ -1,0 +1,64 @@
+"""A run's events as log lines, for whoever reads logs instead of watching."""
+
+from __future__ import annotations
+
+import logging
+
+from discovery.model import Failure
+from discovery.run.events import (
+    BatchSent,
+    Event,
+    HostDone,
+    HostsUnreached,
+    RunFinished,
+    RunStarted,
+    ScopeFinished,
+    ScopeListed,
+)
+
+_log = logging.getLogger(__name__)
+
+
+def log_event(event: Event) -> None:
+    """Log `event`: at INFO what one reads to follow a run, at DEBUG what there is of every host.
+
+    Nothing is a warning: whoever started the run is told by its summary and its record.
+    """
+    match event:
+        case RunStarted(run=run):
+            fields = {"trigger": run.trigger, "scopes": run.scopes_total}
+            _log.info("run started", extra=fields)
+        case ScopeListed():
+            fields = {"hosts": event.hosts, "targeted": event.targeted}
+            _log.info("scope listed", extra=fields)
+        case BatchSent():
+            _log.info("command sent", extra={"command_id": event.command_id, "hosts": event.hosts})
+        case HostDone(failure=Failure() as failure):
+            _log.info("host failed: %s", failure.message, extra={"error_kind": failure.kind.value})
+        case HostDone():
+            _log.debug("host scanned", extra={"databases": event.databases})
+        case HostsUnreached():
+            _log.info("hosts not reached", extra={"hosts": event.hosts})
+        case ScopeFinished(record=scope):
+            fields = {
+                "status": scope.status.value,
+                "scanned": scope.hosts_scanned,
+                "failed": scope.hosts_failed,
+                "databases": scope.databases,
+            }
+            if scope.error:
+                _log.info("scope finished: %s", scope.error, extra=fields)
+            else:
+                _log.info("scope finished", extra=fields)
+        case RunFinished(run=run):
+            fields = {
+                "status": run.status.value,
+                "scanned": run.hosts_scanned,
+                "failed": run.hosts_failed,
+                "databases": run.databases,
+                "seconds": run.seconds,
+            }
+            if run.error:
+                _log.info("run finished: %s", run.error, extra=fields)
+            else:
+                _log.info("run finished", extra=fields)

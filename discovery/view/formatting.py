@@ -1,0 +1,122 @@
+"""Values as people read them: one form for each kind of value, on every page and in every chart.
+
+Unknown is a dash, never 0. Text that a host or a tag supplied goes through `markdown_safe` where
+the page interprets Markdown, and through `chart_safe` where a chart interprets HTML.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timedelta
+
+from discovery.model import ENGINE_LABELS
+from discovery.sanitize import printable
+
+DASH = "–"  # noqa: RUF001  an en dash on purpose
+
+_LONG_AGO = timedelta(days=60)
+_PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
+_LINKED_BY_MARKDOWN = re.compile(r"https?:|www\.|@", re.IGNORECASE)
+_BACKTICKS = re.compile(r"`+")
+
+
+def number(value: int | None) -> str:
+    """`12430` -> `12,430`."""
+    return DASH if value is None else f"{value:,}"
+
+
+def size(mebibytes: float | None, *, complete: bool = True) -> str:
+    """`2048` -> `2.0 GiB`; a size whose measuring was cut short is `≥ 2.0 GiB`."""
+    if mebibytes is None or mebibytes != mebibytes:  # a NaN is pandas' unknown
+        return DASH
+    value, unit = mebibytes, "MiB"
+    for larger in ("GiB", "TiB", "PiB"):
+        if abs(value) < 1024:
+            break
+        value, unit = value / 1024, larger
+    shown = f"{value:,.0f}" if unit == "MiB" and value >= 10 else f"{value:,.1f}"
+    if value and shown == "0.0":
+        return "< 0.1 MiB"
+    return f"{'' if complete else '≥ '}{shown} {unit}"
+
+
+def share(part: int, whole: int) -> str:
+    """`(3, 4)` -> `75%`; never rounded up to 100% nor down to 0%."""
+    if not whole:
+        return DASH
+    percent = 100 * part / whole
+    if 0 < percent < 1:
+        return "< 1%"
+    if 99 < percent < 100:
+        return "> 99%"
+    return f"{percent:.0f}%"
+
+
+def ago(at: datetime | None, now: datetime) -> str:
+    """`5 min ago`, `3 h ago`, `12 d ago`; further back, the date."""
+    if at is None:
+        return DASH
+    past = now - at
+    if past < timedelta(seconds=10):
+        return "just now"
+    if past < timedelta(minutes=1):
+        return f"{past.seconds} s ago"
+    if past < timedelta(hours=1):
+        return f"{past.seconds // 60} min ago"
+    if past < timedelta(days=2):
+        return f"{int(past.total_seconds() // 3600)} h ago"
+    if past < _LONG_AGO:
+        return f"{past.days} d ago"
+    return f"{at:%Y-%m-%d}"
+
+
+def exact(at: datetime | None) -> str:
+    """`2026-02-04 10:00:00 UTC`."""
+    return DASH if at is None else f"{at:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def when(at: datetime | None, now: datetime) -> str:
+    """`4 min ago (2026-02-04 10:00:00 UTC)`; far back, the exact time alone."""
+    if at is None or now - at >= _LONG_AGO:
+        return exact(at)
+    return f"{ago(at, now)} ({exact(at)})"
+
+
+def lasted(seconds: float) -> str:
+    """`8 s`, `3 min 20 s`, `2 h 5 min`."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def engine(engine_id: str | None) -> str:
+    """The name people use for an engine; the id itself for one that has no other name."""
+    return DASH if engine_id is None else ENGINE_LABELS.get(engine_id, engine_id)
+
+
+def one_line(value: str) -> str:
+    """`value` without line breaks, nor characters that deceive or drive a screen."""
+    return printable(value)
+
+
+def markdown_safe(value: str) -> str:
+    """`value` such that Markdown shows it as it is: no markup, no HTML, no link, no directive.
+
+    Escaping does not keep the page from making a link of an address: that text becomes code.
+    """
+    value = printable(value)
+    if _LINKED_BY_MARKDOWN.search(value):
+        longest = max((len(run) for run in _BACKTICKS.findall(value)), default=0)
+        fence = "`" * (longest + 1)
+        return f"{fence} {value} {fence}"
+    return _PUNCTUATION.sub(r"\\\1", value)
+
+
+def chart_safe(value: str, limit: int = 48) -> str:
+    """`value`, cut at `limit` characters, such that Plotly shows it as it is: its labels interpret
+    a part of HTML."""
+    short = printable(value, limit)
+    return short.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

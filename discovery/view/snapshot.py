@@ -1,0 +1,211 @@
+"""What the pages show: one immutable snapshot of both tables, loaded once per change.
+
+A page view costs one Query (the newest runs). The tables are read again only when that shows that a
+run began, went on or ended; while one goes on, no more often than a tenth of the time.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cache, cached_property
+from threading import Lock
+
+from discovery.aws.inventory import Inventory
+from discovery.aws.runs import RunStore
+from discovery.aws.session import shared_aws
+from discovery.inventory.changes import first_run_id, newest_first
+from discovery.model import (
+    Change,
+    Coverage,
+    DatabaseRecord,
+    HostRecord,
+    RunRecord,
+    RunStatus,
+    ScopeRecord,
+)
+from discovery.settings import Settings, load_settings
+
+RUNS_SHOWN = 50
+_LOGS_KEPT = 8
+_READERS = 8
+_REPLAYED_WITHIN = timedelta(days=7)
+_SHARE_OF_TIME_SPENT_LOADING = 0.1
+_SHORTEST_INTERVAL = 2.0
+
+
+@dataclass(frozen=True, eq=False)
+class Snapshot:
+    """Both tables as they were at `loaded_at`. Compared by identity: one load, one snapshot."""
+
+    records: tuple[DatabaseRecord, ...]
+    hosts: tuple[HostRecord, ...]
+    scopes: tuple[ScopeRecord, ...]
+    runs: tuple[RunRecord, ...]
+    loaded_at: datetime
+
+    @property
+    def as_of(self) -> datetime | None:
+        """When the newest result was stored; None before the first."""
+        ended = [run.finished_at or run.heartbeat_at for run in self.runs if run.hosts_done]
+        return max(ended, default=None)
+
+    @property
+    def scanned(self) -> int:
+        """How many of the listed hosts' databases are known from their last scan."""
+        return sum(host.coverage is Coverage.SCANNED for host in self.hosts)
+
+    @property
+    def oldest_scan(self) -> datetime | None:
+        """The last scan of the host that was not scanned for longest."""
+        return min((host.last_scanned for host in self.hosts if host.last_scanned), default=None)
+
+    @property
+    def accounts_skipped(self) -> Mapping[str, str]:
+        """The accounts that the newest run over all accounts left out, each with the reason."""
+        whole = (run for run in self.runs if not run.request.accounts)
+        newest = next(whole, None)
+        return newest.accounts_skipped if newest else {}
+
+    @property
+    def failed_scopes(self) -> tuple[ScopeRecord, ...]:
+        """The scopes whose newest attempt could not list or command their hosts at all."""
+        return tuple(scope for scope in self.scopes if scope.error_kind is not None)
+
+
+@dataclass(frozen=True, eq=False)
+class ChangeLog:
+    """The runs from `first` on, the newest first, each with what it found to be different.
+    Compared by identity."""
+
+    snapshot: Snapshot
+    first: str
+    runs: tuple[tuple[RunRecord, tuple[Change, ...]], ...]
+
+    @cached_property
+    def changes(self) -> tuple[Change, ...]:
+        """All of them, the newest first."""
+        return tuple(newest_first(change for _, found in self.runs for change in found))
+
+    @cached_property
+    def names(self) -> Mapping[tuple[str, str], str]:
+        """(account, instance) -> the instance's name, where it has one."""
+        hosts = ((host.account_id, host.instance_id, host.name) for host in self.snapshot.hosts)
+        return {(account, instance): name for account, instance, name in hosts if name}
+
+
+class Tables:
+    """The two tables, and the newest snapshot of them. One for all visitors; thread-safe.
+
+    Every method raises AwsError when DynamoDB refuses.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        aws = shared_aws(settings)
+        self.store = RunStore(aws)
+        self._inventory = Inventory(aws)
+        self._loading = Lock()
+        self._snapshot: Snapshot | None = None
+        self._state: object = None
+        self._next_load = 0.0
+        self._reading_changes = Lock()
+        self._changes: dict[str, tuple[Change, ...]] = {}
+        self._logs: dict[str, ChangeLog] = {}
+
+    def snapshot(self) -> Snapshot:
+        """The newest snapshot; the one before it while another visitor's request loads the next."""
+        runs = tuple(self.store.recent_runs(RUNS_SHOWN))
+        known = self._snapshot
+        if known is not None and not self._is_due(runs):
+            return known
+        if not self._loading.acquire(blocking=known is None):
+            return known or self.snapshot()
+        try:
+            known = self._snapshot
+            return self._load(runs) if known is None or self._is_due(runs) else known
+        finally:
+            self._loading.release()
+
+    def change_log(self, since: str) -> ChangeLog:
+        """The changes that runs found since a run or a moment, as `changes.first_run_id` reads it.
+
+        A run costs one Query, once; one that found nothing, none. Raises RequestError.
+        """
+        shown = self.snapshot()
+        first = first_run_id(since, datetime.now(UTC))
+        with self._reading_changes:
+            log = self._logs.get(first)
+            if log is None or log.snapshot is not shown:
+                log = ChangeLog(shown, first, self._changes_since(shown, first))
+                if len(self._logs) >= _LOGS_KEPT:
+                    self._logs.pop(next(iter(self._logs)))
+                self._logs[first] = log
+            return log
+
+    def _changes_since(
+        self, shown: Snapshot, first: str
+    ) -> tuple[tuple[RunRecord, tuple[Change, ...]], ...]:
+        runs = [run for run in shown.runs if run.run_id >= first]
+        if len(runs) == RUNS_SHOWN:  # there may be more than the snapshot holds
+            runs = self.store.runs_since(first)
+        with ThreadPoolExecutor(_READERS) as pool:
+            return tuple(zip(runs, pool.map(self._changes_of, runs), strict=True))
+
+    def _changes_of(self, run: RunRecord) -> tuple[Change, ...]:
+        """What one run found. Kept once it cannot grow any more: `replay` brings in, days later,
+        what could not be stored of a host, and the run counts that host as failed."""
+        if run.run_id in self._changes:
+            return self._changes[run.run_id]
+        if not run.changes and not run.hosts_failed:
+            return ()
+        found = tuple(self.store.changes(run.run_id))
+        ended = run.finished_at
+        if ended and (not run.hosts_failed or datetime.now(UTC) - ended > _REPLAYED_WITHIN):
+            self._changes[run.run_id] = found
+        return found
+
+    def history(self, record: DatabaseRecord) -> list[Change]:
+        """The changes of one database, newest first."""
+        return self.store.history(record.account_id, record.instance_db_id)[::-1]
+
+    def _is_due(self, runs: tuple[RunRecord, ...]) -> bool:
+        if _state(runs) == self._state:
+            return False
+        going_on = bool(runs) and runs[0].status is RunStatus.RUNNING
+        return not going_on or time.monotonic() >= self._next_load
+
+    def _load(self, runs: tuple[RunRecord, ...]) -> Snapshot:
+        began = time.monotonic()
+        records = tuple(self._inventory.all_records())
+        scopes = tuple(self.store.latest_scopes())
+        accounts = {scope.account_id for scope in scopes} | {
+            record.account_id for record in records
+        }
+        hosts = tuple(self.store.host_records(sorted(accounts)))
+        snapshot = Snapshot(records, hosts, scopes, runs, datetime.now(UTC))
+        self._snapshot = snapshot
+        self._state = _state(runs)
+        took = time.monotonic() - began
+        interval = max(_SHORTEST_INTERVAL, took / _SHARE_OF_TIME_SPENT_LOADING)
+        self._next_load = time.monotonic() + interval
+        return snapshot
+
+
+def _state(runs: tuple[RunRecord, ...]) -> object:
+    """Equal for two looks at the runs between which no result was stored."""
+    return tuple((run.run_id, run.status, run.hosts_done, run.scopes_done) for run in runs)
+
+
+@cache
+def settings() -> Settings:
+    """The settings this process was started with."""
+    return load_settings()
+
+
+@cache
+def tables() -> Tables:
+    """The tables that `settings()` names."""
+    return Tables(settings())
