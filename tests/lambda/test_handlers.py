@@ -492,7 +492,7 @@ def test_the_guide_s_package_is_whole(tmp_path: Path) -> None:
         "from importlib.metadata import packages_distributions\n"
         "from discovery import artefacts\n"
         "from discovery.settings import load_settings\n"
-        "print(artefacts.__file__, artefacts.document_hash(load_settings()))\n"
+        "print(artefacts.__file__, artefacts.document_hash(load_settings()), sep='\\n')\n"
         "names = {name.partition('.')[0] for name in sys.modules}\n"
         "owners = packages_distributions()\n"
         "print(*{one for name in names for one in owners.get(name, ())})"
@@ -506,9 +506,9 @@ def test_the_guide_s_package_is_whole(tmp_path: Path) -> None:
         check=False,
     )
     assert done.stderr == ""
-    loaded, document_hash, *libraries = done.stdout.split()
+    loaded, document_hash, libraries = done.stdout.splitlines()
     assert Path(loaded).is_relative_to(package)
     assert len(document_hash) == 64
     not_needed = {"certifi", "setuptools"}  # botocore tries the one, Python's start the other
-    used = {canonicalize_name(name) for name in libraries} - not_needed
+    used = {canonicalize_name(name) for name in libraries.split()} - not_needed
     assert {"boto3", "pydantic"} <= used <= with_requirements(packages)

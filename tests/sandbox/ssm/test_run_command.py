@@ -174,7 +174,7 @@ def test_cancel_ends_the_step_and_what_it_started(
         "name": "sleep",
         "inputs": {
             "timeoutSeconds": "60",
-            "runCommand": ["sleep 60 &", f"echo $! > {mark}", "wait"],
+            "runCommand": ["sleep 60 &", f"echo $! > '{mark}'", "wait"],
         },
     }
     owner.create_document(
