@@ -20,15 +20,24 @@ def find_differences(
     """The changes from `previous`, None for a database that was not known or was gone."""
     if previous is None:
         return [Change.from_record(ChangeKind.APPEARED, record, None, record.version)]
-    found = [_upgraded(previous, record), _moved(previous, record), _started(previous, record)]
-    if not _is_elsewhere(previous, record) and _grew(previous, record, growth_percent):
+    found: list[Change | None] = []
+    if record.version != previous.version:
+        found.append(_upgraded(previous, record))
+    is_elsewhere = _is_elsewhere(previous, record)
+    if is_elsewhere and not is_flapping("data_dir", previous, record):
+        found.append(
+            Change.from_record(ChangeKind.MOVED, record, previous.data_dir, record.data_dir)
+        )
+    if record.status is not previous.status:
+        found.append(_started(previous, record))
+    if not is_elsewhere and _grew(previous, record, growth_percent):
         sizes = _mebibytes(previous.data_size_mb), _mebibytes(record.data_size_mb)
         found.append(Change.from_record(ChangeKind.GREW, record, *sizes))
     return [change for change in found if change]
 
 
 def _upgraded(previous: DatabaseRecord, record: DatabaseRecord) -> Change | None:
-    if not previous.version or not record.version or previous.version == record.version:
+    if not previous.version or not record.version:
         return None
     direction = compare_versions(previous.version, record.version)
     if not direction or is_flapping("version", previous, record):
@@ -37,20 +46,14 @@ def _upgraded(previous: DatabaseRecord, record: DatabaseRecord) -> Change | None
     return Change.from_record(kind, record, previous.version, record.version)
 
 
-def _moved(previous: DatabaseRecord, record: DatabaseRecord) -> Change | None:
-    if not _is_elsewhere(previous, record) or is_flapping("data_dir", previous, record):
-        return None
-    return Change.from_record(ChangeKind.MOVED, record, previous.data_dir, record.data_dir)
-
-
 def _is_elsewhere(previous: DatabaseRecord, record: DatabaseRecord) -> bool:
     before, after = previous.data_dir, record.data_dir
-    return bool(before and after and not same_place(before, after))
+    return bool(before and after and before != after and not same_place(before, after))
 
 
 def _started(previous: DatabaseRecord, record: DatabaseRecord) -> Change | None:
     before, after = previous.status, record.status
-    if not before or not after or before is after:
+    if not before or not after:
         return None
     kind = ChangeKind.STARTED if after is DatabaseStatus.RUNNING else ChangeKind.STOPPED
     return Change.from_record(kind, record, before.value, after.value)

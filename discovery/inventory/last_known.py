@@ -14,21 +14,21 @@ spoke is told from one that changed.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from discovery.clock import iso
-from discovery.model import DatabaseRecord, ReportedDatabase
+from discovery.model import DatabaseFacts, DatabaseRecord, ReportedDatabase
 
 _LAST_KNOWN = "last known from "
 _REMEMBERED_FIELDS = ("version", "data_dir")
 _MAX_REMEMBERED = 12
 
 
-def keep_last_known(reported: ReportedDatabase, previous: DatabaseRecord) -> dict[str, Any]:
-    """The fields of `previous` that `reported` leaves unknown and nothing contradicts, and the
-    evidence of all fields."""
+def keep_last_known(reported: ReportedDatabase, previous: DatabaseRecord) -> ReportedDatabase:
+    """`reported` with the values of `previous` that it leaves unknown and nothing contradicts."""
     if None not in (reported.version, reported.data_dir, reported.data_size_mb):
-        return {}
+        return reported
     kept: dict[str, Any] = {}
     same_binary = None in (reported.binary, previous.binary) or reported.binary == previous.binary
     if reported.version is None and same_binary:
@@ -42,11 +42,11 @@ def keep_last_known(reported: ReportedDatabase, previous: DatabaseRecord) -> dic
         kept["data_size_mb"] = previous.data_size_mb
     kept = {name: value for name, value in kept.items() if value is not None}
     if not kept:
-        return {}
+        return reported
     evidence = {name: _last_known_evidence(previous, name) for name in kept}
     if "data_size_mb" in kept:
         kept["data_size_complete"] = previous.data_size_complete
-    return {**kept, "evidence": {**reported.evidence, **evidence}}
+    return replace(reported, **kept, evidence={**reported.evidence, **evidence})
 
 
 def _last_known_evidence(previous: DatabaseRecord, name: str) -> str:
@@ -57,29 +57,30 @@ def _last_known_evidence(previous: DatabaseRecord, name: str) -> str:
     return f"{_LAST_KNOWN}{seen}: {found_by}" if found_by else f"{_LAST_KNOWN}{seen}"
 
 
-def remember_evidence(
-    values: Mapping[str, Any], previous: DatabaseRecord | None
-) -> Mapping[str, str]:
-    """`seen_values` of a record with these `values`: what each kind of evidence last said, the
-    newest last, the oldest dropped where there are too many."""
-    evidence = values["evidence"]
-    if (
-        previous
-        and previous.seen_values
-        and evidence == previous.evidence
-        and values["version"] == previous.version
-        and values["data_dir"] == previous.data_dir
-    ):
+def remember_evidence(facts: DatabaseFacts, previous: DatabaseRecord | None) -> Mapping[str, str]:
+    """`seen_values` of a record with these `facts`: what each kind of evidence last said.
+
+    The newest comes last; the oldest are dropped where there are too many.
+    """
+    if previous and previous.seen_values and _says_the_same(facts, previous):
         return previous.seen_values
     seen = dict(previous.seen_values) if previous else {}
     for name in _REMEMBERED_FIELDS:
-        value, key = values[name], _evidence_key(evidence, name)
+        value, key = getattr(facts, name), _evidence_key(facts.evidence, name)
         if value and key:
             seen.pop(key, None)
             seen[key] = value
     if len(seen) <= _MAX_REMEMBERED:
         return seen
     return dict(list(seen.items())[-_MAX_REMEMBERED:])
+
+
+def _says_the_same(facts: DatabaseFacts, previous: DatabaseRecord) -> bool:
+    return (
+        facts.evidence == previous.evidence
+        and facts.version == previous.version
+        and facts.data_dir == previous.data_dir
+    )
 
 
 def is_flapping(name: str, previous: DatabaseRecord, record: DatabaseRecord) -> bool:

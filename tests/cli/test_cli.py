@@ -153,7 +153,7 @@ def test_a_defect_is_one_line_and_a_log() -> None:
     assert plain.returncode == 3
     assert "error: unexpected ZeroDivisionError: on purpose" in plain.stderr
     assert "Traceback" not in plain.stderr
-    log = Path(plain.stderr.rstrip().partition("report it with ")[2])
+    log = Path(plain.stderr.strip().rpartition("report it with ")[2])
     assert "Traceback" in log.read_text()
     log.unlink()
     assert "Traceback" in attempt("--debug", "scan").stderr

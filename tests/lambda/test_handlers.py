@@ -506,9 +506,10 @@ def test_the_guide_s_package_is_whole(tmp_path: Path) -> None:
         check=False,
     )
     assert done.stderr == ""
-    loaded, document_hash, libraries = done.stdout.splitlines()
+    loaded, document_hash, names = done.stdout.splitlines()
+    libraries = names.split()
     assert Path(loaded).is_relative_to(package)
     assert len(document_hash) == 64
     not_needed = {"certifi", "setuptools"}  # botocore tries the one, Python's start the other
-    used = {canonicalize_name(name) for name in libraries.split()} - not_needed
+    used = {canonicalize_name(name) for name in libraries} - not_needed
     assert {"boto3", "pydantic"} <= used <= with_requirements(packages)

@@ -707,3 +707,18 @@ def test_a_member_of_a_cluster(host: HostFolder, line: str, role: str | None) ->
     host.text("/etc/my.cnf", f"[mysqld]\n{line}\n")
     host.process(5, "/usr/sbin/mysqld")
     assert host.probe().databases["mysql-3306"].get("role") == role
+
+
+@pytest.mark.parametrize(
+    ("path", "line"),
+    [
+        ("/srv/my apps/redis-server", "/srv/my apps/redis-server *:6379"),
+        ("/srv/my apps/redis-server", "/srv/my apps/redis-server\0/etc/redis.conf"),
+    ],
+)
+def test_a_server_in_a_folder_with_a_space(host: HostFolder, path: str, line: str) -> None:
+    """Its command line is told from its arguments: it is found as any other."""
+    host.redis(path, "7.0.15")
+    host.process(5, path, *line.split("\0"), listens=((ANY_ADDRESS, 6379),))
+    (database,) = host.probe().report["databases"]
+    assert (database["engine"], database["version"], database["port"]) == ("redis", "7.0.15", 6379)

@@ -192,7 +192,7 @@ def test_port_from_configuration_when_nothing_listens(host: HostFolder) -> None:
 
 
 @pytest.mark.parametrize("arguments", [(), ("--port", "6400")])
-def test_a_server_in_a_folder_with_a_space(host: HostFolder, arguments: tuple[str, ...]) -> None:
+def test_a_path_with_a_space_is_no_title(host: HostFolder, arguments: tuple[str, ...]) -> None:
     """Its path is no other program's, and is not taken for a title and arguments."""
     exe = "/opt/our apps/redis-server"
     host.redis(exe, "7.0.15")

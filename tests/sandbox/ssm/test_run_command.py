@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -174,7 +175,7 @@ def test_cancel_ends_the_step_and_what_it_started(
         "name": "sleep",
         "inputs": {
             "timeoutSeconds": "60",
-            "runCommand": ["sleep 60 &", f"echo $! > '{mark}'", "wait"],
+            "runCommand": ["sleep 60 &", f"echo $! > {shlex.quote(str(mark))}", "wait"],
         },
     }
     owner.create_document(
