@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """How this machine reaches its package registries, told to a machine that is made fresh on it.
 
-`.ci/registries FOLDER` reads pip's settings (files and variables) and writes into FOLDER:
+`.ci/registries.py FOLDER` reads pip's settings (files and variables) and writes into FOLDER:
 
   pip.conf      the settings that say where packages come from, in one file
   paths         the files and folders of this machine that those settings lead to, one a line
