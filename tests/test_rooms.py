@@ -175,7 +175,7 @@ def test_the_sandbox_knows_no_product() -> None:
         (("pandas", "plotly"), ("discovery.view", "pages")),
         (("click", "rich"), ("discovery.cli", "discovery.__main__")),
         (("aws_lambda_powertools",), ("lambda",)),
-        (("starlette", "uvicorn"), ("discovery.view.server",)),
+        (("starlette", "uvicorn"), ("discovery.web.server", "discovery.web.process")),
     ],
     ids=lambda value: value[0],
 )
@@ -201,11 +201,12 @@ def test_only_the_settings_read_the_environment() -> None:
     ("code", "more"),
     [
         ("import discovery.web.api", {"boto3", "botocore"}),
+        ("import discovery.web.server", {"moto"}),
         ("import discovery.run", {"click", "rich"}),
         ("import runpy; runpy.run_path('lambda/api_handler.py')", {"moto"}),
         ("import runpy; runpy.run_path('lambda/discovery_handler.py')", {"moto"}),
     ],
-    ids=["api", "runner", "api_handler", "discovery_handler"],
+    ids=["api", "server", "runner", "api_handler", "discovery_handler"],
 )
 def test_nothing_heavy_is_loaded_on_the_way(code: str, more: set[str]) -> None:
     """A fresh interpreter that loads the API, a Lambda function or the runner stays light."""

@@ -14,6 +14,8 @@ from discovery.inventory.changes import ChangeFilter, first_run_id, is_run_id
 from discovery.model import Change, ChangeKind
 from discovery.settings import load_settings
 
+_HEADINGS = ("Found", "Change", "Account", "Region", "Instance", "Database", "Before", "After")
+
 
 @click.command()
 @click.option(
@@ -59,32 +61,37 @@ def changes(
     from discovery.cli.tables import print_table
 
     first = first_run_id(since, datetime.now(UTC))
-    where = ChangeFilter(frozenset(kinds), frozenset(accounts), frozenset(engines), text)
+    where = ChangeFilter(
+        kinds=frozenset(kinds),
+        accounts=frozenset(accounts),
+        engines=frozenset(engines),
+        text=text,
+    )
     store = RunStore(Aws(load_settings()))
     if is_run_id(since) and store.run(since) is None:
         raise NotFoundError(f"run {since} does not exist")
     runs = store.runs_since(first)[::-1]
-    found = [one for run in runs for one in store.changes(run.run_id) if where.matches(one)]
+    found = [change for run in runs for change in store.changes(run.run_id)]
+    wanted = [change for change in found if where.matches(change)]
     if as_json:
-        for change in found:
+        for change in wanted:
             click.echo(json.dumps(change_object(change)))
         return
-    rows = [
-        (
-            iso(change.at),
-            change.kind.value,
-            change.account_id,
-            change.region,
-            change.instance_id,
-            change.db_id,
-            change.before,
-            change.after,
-        )
-        for change in found
-    ]
-    headings = ("When", "Change", "Account", "Region", "Instance", "Database", "Before", "After")
-    print_table(headings, rows)
-    click.echo(f"{len(rows):,} change(s) in {len(runs):,} run(s)", err=True)
+    print_table(_HEADINGS, map(_row, wanted))
+    click.echo(f"{len(wanted):,} change(s) in {len(runs):,} run(s)", err=True)
+
+
+def _row(change: Change) -> tuple[object, ...]:
+    return (
+        iso(change.at),
+        change.kind.value,
+        change.account_id,
+        change.region,
+        change.instance_id,
+        change.db_id,
+        change.before,
+        change.after,
+    )
 
 
 def change_object(change: Change) -> dict[str, object]:

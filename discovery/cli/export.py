@@ -10,7 +10,7 @@ from typing import TextIO
 
 import click
 
-from discovery.inventory.freshness import Staleness
+from discovery.inventory.as_of import AsOf
 from discovery.model import ENGINE_LABELS, DatabaseRecord, DatabaseStatus
 from discovery.settings import load_settings
 
@@ -92,23 +92,21 @@ def export(
         text=text,
     )
     settings = load_settings()
-    staleness = Staleness(datetime.now(UTC), settings.stale_days)
-    known = Inventory(Aws(settings)).all_records()
-    records = sort(select(known, where), "account_id")
+    as_of = AsOf(datetime.now(UTC), settings.stale_days)
+    inventory = Inventory(Aws(settings))
+    records = sort(select(inventory.all_records(), where), "account_id")
     if output is None:
-        _write(file_format, records, sys.stdout, staleness)
+        _write(file_format, records, sys.stdout, as_of)
         return
     with output.open("w", encoding="utf-8", newline="") as file:
-        count = _write(file_format, records, file, staleness)
+        count = _write(file_format, records, file, as_of)
     click.echo(f"{count:,} databases in {output}", err=True)
 
 
-def _write(
-    file_format: str, records: Iterable[DatabaseRecord], out: TextIO, staleness: Staleness
-) -> int:
-    from discovery.export.csv import write_csv
+def _write(file_format: str, records: Iterable[DatabaseRecord], out: TextIO, as_of: AsOf) -> int:
+    from discovery.export.csv import write_databases
     from discovery.export.json import write_json
 
     if file_format == "csv":
-        return write_csv(records, out, staleness)
+        return write_databases(records, out, as_of)
     return write_json(records, out)

@@ -10,8 +10,9 @@ import click
 
 from discovery.artefacts import PROBE, ROOT
 from discovery.cli.boundary import CommandFailed
-from discovery.cli.tables import cell_text, print_table, size_text
+from discovery.cli.tables import cell_text, print_table
 from discovery.model import ENGINE_LABELS, HostReport
+from discovery.view.formatting import size as size_text
 
 _HEADINGS = (
     *("DATABASE", "ENGINE", "VERSION", "STATUS", "PORT", "SIZE", "DATA DIRECTORY"),

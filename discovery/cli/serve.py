@@ -1,4 +1,4 @@
-"""`serve`: the dashboard and the REST routes over the tables that the settings name."""
+"""`serve`: the dashboard and the REST routes, or the routes alone, over the stored inventory."""
 
 from __future__ import annotations
 
@@ -10,19 +10,24 @@ from discovery.settings import load_settings
 @click.command()
 @click.option("--port", default=8501, show_default=True, help="Port to listen on; 0: a free one.")
 @click.option("--address", default="127.0.0.1", show_default=True, help="Address to listen on.")
-def serve(port: int, address: str) -> None:
+@click.option("--api-only", is_flag=True, help="Serve the REST routes without the dashboard.")
+def serve(port: int, address: str, api_only: bool) -> None:
     """Serve the dashboard and the REST routes.
 
-    The routes are at /api. Ctrl-C ends it.
+    The routes are at /api. With --api-only there is nothing else, and Streamlit is not needed.
+    Ctrl-C ends it.
 
     On any other address than 127.0.0.1, whoever reaches the port reads the inventory: configure
-    sign-in first, and put TLS in front of it.
+    sign-in first, and put TLS in front of it. The routes ask for no sign-in.
 
     \b
-    Example:
+    Examples:
       python -m discovery serve --port 8600
+      python -m discovery serve --api-only
     """
-    from discovery.view.server import serve as serve_pages
-
     load_settings()  # a wrong setting is told here, not on the first page
-    serve_pages(port, address=address, on_ready=lambda url: click.echo(f"ready: {url}"))
+    if api_only:
+        from discovery.web.server import serve as run
+    else:
+        from discovery.view.server import serve as run
+    run(port, address=address, on_ready=lambda url: click.echo(f"ready: {url}"))

@@ -1,4 +1,4 @@
-"""Tables on a terminal: as wide as it is; elsewhere as wide as the content."""
+"""Tables on a terminal, as wide as it is; in a file or a pipe, as wide as the content."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import sys
 from collections.abc import Iterable, Sequence
 
 from discovery.sanitize import printable
+from discovery.view.formatting import DASH
 
-UNKNOWN = "-"
+_UNKNOWN = "-"
 _WIDTH_OF_A_FILE = 1000
 
 
@@ -30,22 +31,10 @@ def print_table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> No
 
 def cell_text(value: object) -> str:
     """One cell: unknown as a dash, thousands separated, no control characters."""
-    if value is None or value == "":
-        return UNKNOWN
+    if value in (None, "", DASH):
+        return _UNKNOWN
     if isinstance(value, float):
         return f"{value:,.2f}"
     if isinstance(value, int):
         return f"{value:,}"
     return printable(str(value))
-
-
-def size_text(mebibytes: float | None, *, complete: bool = True) -> str:
-    """A size in the unit that keeps it short: 1.50 TiB, 20.00 GiB, 512.00 MiB."""
-    if mebibytes is None:
-        return UNKNOWN
-    value, unit = mebibytes, "MiB"
-    for larger in ("GiB", "TiB", "PiB"):
-        if value < 1024:
-            break
-        value, unit = value / 1024, larger
-    return f"{'' if complete else '>= '}{value:,.2f} {unit}"

@@ -1,1 +1,1 @@
-"""Files people take away: one module a format, columns declared once, rows streamed."""
+"""Files people take away: one module a format, rows streamed."""

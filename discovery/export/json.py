@@ -37,14 +37,11 @@ def record_object(record: DatabaseRecord) -> dict[str, object]:
 
 
 def _plain(value: object) -> object:
-    if value is None or isinstance(value, str | int):
-        return value
+    """A field's value as JSON has it."""
     if isinstance(value, datetime):
         return iso(value)
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
     if isinstance(value, Mapping):
         return dict(value)
-    if isinstance(value, tuple):
-        return list(value)
-    return value
+    return list(value) if isinstance(value, tuple) else value

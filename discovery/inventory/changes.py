@@ -1,13 +1,17 @@
-"""Which changes are looked at, for the terminal and for the dashboard alike. Pure."""
+"""Which changes are wanted, and what is shown of one: the same in the terminal, on the pages and
+in the CSV."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import ClassVar
 
 from discovery.errors import RequestError
+from discovery.inventory.columns import Column
+from discovery.inventory.filters import RecordFilter, holds, holds_words
 from discovery.model import Change, ChangeKind
 from discovery.sanitize import shown
 
@@ -21,7 +25,7 @@ def is_run_id(since: str) -> bool:
 
 
 def first_run_id(since: str, today: datetime) -> str:
-    """The run id that the first run from `since` on is not below: ids sort by time.
+    """A run id, or the beginning of one, that no run from `since` on is below: ids sort by time.
 
     `since` is a run's id, a UTC date or time, or `7d`: from the beginning of the day seven days
     before `today`. Raises RequestError for anything else.
@@ -41,39 +45,72 @@ def first_run_id(since: str, today: datetime) -> str:
     return f"{at.year:04d}{at:%m%dT%H%M%S}"
 
 
-@dataclass(frozen=True, slots=True)
-class ChangeFilter:
-    """Which changes are wanted; empty sets and text want all. The values of a set are
-    alternatives, the words of `text` must all occur."""
+@dataclass(frozen=True, kw_only=True)
+class ChangeFilter(RecordFilter):
+    """Which changes are wanted. Raises RequestError for a kind that does not exist.
+
+    `text` is looked for in the database, its instance and region, and the values before and after.
+    """
+
+    PARAMETERS: ClassVar[Mapping[str, str]] = {
+        "kind": "kinds",
+        "account": "accounts",
+        "engine": "engines",
+    }
 
     kinds: frozenset[str] = frozenset()
     accounts: frozenset[str] = frozenset()
     engines: frozenset[str] = frozenset()
-    text: str = ""
 
     def __post_init__(self) -> None:
-        """Raises RequestError for a kind that does not exist."""
-        for kind in self.kinds - set(ChangeKind):
+        RecordFilter.__post_init__(self)
+        for kind in sorted(self.kinds - set(ChangeKind)):
             raise RequestError(
                 f"kind={shown(kind)}: no such change", hint=f"Use {', '.join(ChangeKind)}."
             )
 
-    def matches(self, change: Change, name: str | None = None) -> bool:
-        """Whether `change`, of an instance of this name, is wanted."""
+    def matches(self, change: Change, instance_name: str | None = None) -> bool:
+        """Whether `change` is wanted; `text` is looked for in its instance's name too."""
+        searched = (change.instance_id, change.db_id, change.region, change.before, change.after)
         return (
-            (not self.kinds or change.kind in self.kinds)
-            and (not self.accounts or change.account_id in self.accounts)
-            and (not self.engines or change.engine in self.engines)
-            and (not self.text or self._occurs(change, name))
+            holds(self.kinds, change.kind)
+            and holds(self.accounts, change.account_id)
+            and holds(self.engines, change.engine)
+            and holds_words((*searched, instance_name), self.words)
         )
-
-    def _occurs(self, change: Change, name: str | None) -> bool:
-        values = (change.instance_id, change.db_id, change.region, change.before, change.after)
-        text = "\n".join(value for value in (*values, name) if value).casefold()
-        return all(word in text for word in self.text.casefold().split())
 
 
 def newest_first(changes: Iterable[Change]) -> list[Change]:
     """By the run that found them, the newest first; within one, by time, account and database."""
-    ordered = sorted(changes, key=lambda one: (one.account_id, one.instance_id, one.db_id))
-    return sorted(ordered, key=lambda one: (one.run_id, one.at), reverse=True)
+    by_place = sorted(
+        changes, key=lambda change: (change.account_id, change.instance_id, change.db_id)
+    )
+    return sorted(by_place, key=lambda change: (change.run_id, change.at), reverse=True)
+
+
+# --- what is shown of a change --------------------------------------------------------------------
+
+FOUND = Column[Change]("Found", "at", format="time", unit="UTC", width=95)
+KIND = Column[Change]("Change", "kind", format="word", width=100)
+ACCOUNT = Column[Change]("Account", "account_id", format="identifier", width=115)
+REGION = Column[Change]("Region", "region", format="identifier", width=110)
+INSTANCE = Column[Change]("Instance", "instance_id", format="identifier", width=170)
+DATABASE = Column[Change]("Database", "db_id", width=150)
+ENGINE = Column[Change]("Engine", "engine", format="engine", width=110)
+BEFORE = Column[Change]("Before", "before", width=150)
+AFTER = Column[Change]("After", "after", width=150)
+RUN = Column[Change]("Run", "run_id", format="identifier")
+
+CHANGE_COLUMNS = (
+    FOUND,
+    KIND,
+    ACCOUNT,
+    REGION,
+    INSTANCE,
+    DATABASE,
+    ENGINE,
+    BEFORE,
+    AFTER,
+    RUN,
+)
+"""The CSV's. The pages' tables show some of them."""

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 from discovery.errors import RequestError
+from discovery.inventory.filters import RecordFilter, holds_words
 from discovery.inventory.lifecycle import version_key, version_matches
 from discovery.model import ENGINE_LABELS, DatabaseRecord, DatabaseStatus
 from discovery.sanitize import shown
@@ -17,33 +18,28 @@ from discovery.sanitize import shown
 UNKNOWN = "unknown"
 """As a filter value: the records whose version or environment is not known."""
 
-MAX_TEXT = 200
 _STATUSES = frozenset(DatabaseStatus)
-
-_PARAMETERS: Mapping[str, str] = {
-    "account": "accounts",
-    "account_id": "accounts",
-    "region": "regions",
-    "engine": "engines",
-    "version": "versions",
-    "status": "statuses",
-    "environment": "environments",
-}
-"""URL parameter -> field of `Filter`; where two name one field, the first is the one written."""
-_TEXT_PARAMETER = "q"
-
 _Item = TypeVar("_Item")
 
 
-@dataclass(frozen=True, slots=True)
-class Filter:
-    """A record is selected when every field that is not empty holds it.
+@dataclass(frozen=True, kw_only=True)
+class Filter(RecordFilter):
+    """Which databases are wanted.
 
-    Values of one field are alternatives. `versions` are versions or what they start with: 8.0 holds
-    8.0.35, 15 holds 15.18. `text` is words that must all occur, in any case, in what a record says
-    about the database, its host or its tags. Raises RequestError for a status that does not exist
-    and a text of more than 200 characters.
+    `versions` are versions or what they start with: 8.0 holds 8.0.35, 15 holds 15.18. `text` is
+    looked for in what a record says about the database, its host and its tags. Raises RequestError
+    for a status that does not exist.
     """
+
+    PARAMETERS: ClassVar[Mapping[str, str]] = {
+        "account": "accounts",
+        "account_id": "accounts",
+        "region": "regions",
+        "engine": "engines",
+        "version": "versions",
+        "status": "statuses",
+        "environment": "environments",
+    }
 
     accounts: frozenset[str] = frozenset()
     regions: frozenset[str] = frozenset()
@@ -51,76 +47,48 @@ class Filter:
     versions: frozenset[str] = frozenset()
     statuses: frozenset[str] = frozenset()
     environments: frozenset[str] = frozenset()
-    text: str = ""
 
     def __post_init__(self) -> None:
+        RecordFilter.__post_init__(self)
         for status in sorted(self.statuses - _STATUSES):
             raise RequestError(
                 f"status={shown(status)}: no such status",
                 hint=f"Use {', '.join(DatabaseStatus)}.",
             )
-        if len(self.text) > MAX_TEXT:
-            raise RequestError(
-                f"{_TEXT_PARAMETER}: {len(self.text)} characters, at most {MAX_TEXT}"
-            )
-
-    @classmethod
-    def from_params(cls, params: Mapping[str, Sequence[str]]) -> Filter:
-        """The filter that URL parameters name; each may occur several times. Others are ignored."""
-        values: dict[str, set[str]] = {}
-        for name, field in _PARAMETERS.items():
-            given = (value.strip() for value in params.get(name, ()))
-            values.setdefault(field, set()).update(filter(None, given))
-        text = " ".join(params.get(_TEXT_PARAMETER, ())).strip()
-        return cls(**{field: frozenset(given) for field, given in values.items()}, text=text)
-
-    def to_params(self) -> dict[str, list[str]]:
-        """The URL parameters of this filter, in a fixed order, without those that are empty."""
-        params: dict[str, list[str]] = {}
-        written: set[str] = set()
-        for name, field in _PARAMETERS.items():
-            values = getattr(self, field)
-            if values and field not in written:
-                params[name] = sorted(values)
-            written.add(field)
-        if self.text:
-            params[_TEXT_PARAMETER] = [self.text]
-        return params
 
 
 def select(records: Iterable[DatabaseRecord], where: Filter) -> tuple[DatabaseRecord, ...]:
-    """The databases among `records` that `where` holds, in the order given."""
-    chosen = [record for record in records if record.is_database]
+    """The databases among `records` that `where` selects, in the order given."""
+    selected = [record for record in records if record.is_database]
     for test in _tests(where):
-        chosen = [record for record in chosen if test(record)]
-    return tuple(chosen)
+        selected = [record for record in selected if test(record)]
+    return tuple(selected)
 
 
 def _tests(where: Filter) -> list[Callable[[DatabaseRecord], bool]]:
     """The tests `where` asks for, cheapest first."""
-    accounts, regions, engines = where.accounts, where.regions, where.engines
     tests: list[Callable[[DatabaseRecord], bool]] = []
     if where.statuses:
         tests.append(lambda record: record.status in where.statuses)
     else:
         tests.append(lambda record: record.status is not DatabaseStatus.GONE)
-    if accounts:
-        tests.append(lambda record: record.account_id in accounts)
-    if regions:
-        tests.append(lambda record: record.region in regions)
-    if engines:
-        tests.append(lambda record: record.engine in engines)
+    if where.accounts:
+        tests.append(lambda record: record.account_id in where.accounts)
+    if where.regions:
+        tests.append(lambda record: record.region in where.regions)
+    if where.engines:
+        tests.append(lambda record: record.engine in where.engines)
     if where.environments:
         tests.append(lambda record: (record.environment or UNKNOWN) in where.environments)
     if where.versions:
         tests.append(_version_test(where.versions))
-    words = where.text.casefold().split()
-    if words:
-        tests.append(lambda record: _holds_all(_searchable(record), words))
+    if words := where.words:
+        tests.append(lambda record: holds_words(_searched(record), words))
     return tests
 
 
 def _version_test(wanted: Collection[str]) -> Callable[[DatabaseRecord], bool]:
+    """Whether a record's version is wanted; each distinct version is compared once."""
     known: dict[str | None, bool] = {None: UNKNOWN in wanted}
 
     def test(record: DatabaseRecord) -> bool:
@@ -132,28 +100,22 @@ def _version_test(wanted: Collection[str]) -> Callable[[DatabaseRecord], bool]:
     return test
 
 
-def _holds_all(text: str, words: Iterable[str]) -> bool:
-    return all(word in text for word in words)
-
-
-def _searchable(record: DatabaseRecord) -> str:
-    """What free text is looked for in; one line a value, so that no word spans two."""
-    engine = record.engine or ""
-    values = (
-        engine,
-        ENGINE_LABELS.get(engine, ""),
-        record.version or "",
+def _searched(record: DatabaseRecord) -> tuple[str | None, ...]:
+    """What free text is looked for in."""
+    return (
+        record.engine,
+        ENGINE_LABELS.get(record.engine or ""),
+        record.version,
         record.db_id,
         record.instance_id,
-        record.instance_name or "",
-        record.hostname or "",
+        record.instance_name,
+        record.hostname,
         record.account_id,
         record.region,
-        record.data_dir or "",
+        record.data_dir,
         *record.tags,
         *record.tags.values(),
     )
-    return "\n".join(values).casefold()
 
 
 # --- order --------------------------------------------------------------------------------------
@@ -215,7 +177,7 @@ def sort(
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[_Item]):
-    """One part of a sequence. `number` counts from 1 and is within `pages`, which is at least 1."""
+    """One part of a sequence. `number` counts from 1; there is at least one page."""
 
     items: tuple[_Item, ...]
     number: int

@@ -64,7 +64,7 @@ _LARGEST_LABEL = 170
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """One bar: `picks` is handed back by a click on it."""
+    """One bar. `picks` is what a click on it filters by; `note` is shown on hover."""
 
     label: str
     value: float
@@ -81,38 +81,20 @@ def engine_colour(engine: str | None) -> str:
 def bars(
     rows: Sequence[Bar],
     *,
-    shown: Callable[[float], str] = lambda value: number(int(value)),
+    write: Callable[[float], str] = lambda value: number(int(value)),
     longest: float | None = None,
     label_width: int | None = None,
 ) -> go.Figure:
-    """Horizontal bars, the first row on top; `shown` writes the value at a bar's end.
+    """Horizontal bars, the first row on top; `write` makes the text at a bar's end of its value.
 
     `longest` (a value) and `label_width` (pixels) give several charts one scale.
     """
     label_width = label_width or label_width_of([row.label for row in rows])
     labels = [chart_safe(row.label, label_width // _CHARACTER) for row in rows]
-    values = [shown(row.value) for row in rows]
-    trace = go.Bar(
-        x=[row.value for row in rows],
-        y=list(range(len(rows))),
-        orientation="h",
-        marker={"color": [row.colour for row in rows], "line": {"width": 0}},
-        text=values,
-        textposition="outside",
-        textfont={"size": 12},
-        cliponaxis=False,
-        customdata=[[row.picks] for row in rows],
-        hovertext=[
-            f"{label}: {value}{f'<br>{chart_safe(row.note)}' if row.note else ''}"
-            for label, value, row in zip(labels, values, rows, strict=True)
-        ],
-        hoverinfo="text",
-        width=0.62,
-    )
-    # A filtered-out bar must not look like a state: no fading, a click leads elsewhere.
-    trace.update(selected={"marker": {"opacity": 1}}, unselected={"marker": {"opacity": 1}})
+    texts = [write(row.value) for row in rows]
     top = longest or max((row.value for row in rows), default=0) or 1
-    figure = go.Figure(trace)
+    longest_text = max((len(text) for text in texts), default=1)
+    figure = go.Figure(_trace(rows, labels, texts))
     figure.update_layout(
         height=_BAR_HEIGHT * max(len(rows), 1) + 4,
         margin={"l": label_width, "r": 8, "t": 0, "b": 0},
@@ -124,9 +106,10 @@ def bars(
         plot_bgcolor="rgba(0,0,0,0)",
         bargap=0.3,
     )
-    longest_text = max((len(value) for value in values), default=1)
-    end = top * (1.08 + 0.03 * longest_text)
-    figure.update_xaxes(visible=False, fixedrange=True, range=[0, end])
+    # Room for the text after the longest bar.
+    figure.update_xaxes(
+        visible=False, fixedrange=True, range=[0, top * (1.08 + 0.03 * longest_text)]
+    )
     figure.update_yaxes(
         tickmode="array",
         tickvals=list(range(len(rows))),
@@ -141,6 +124,29 @@ def bars(
         tickfont={"size": 13},
     )
     return figure
+
+
+def _trace(rows: Sequence[Bar], labels: Sequence[str], texts: Sequence[str]) -> go.Bar:
+    trace = go.Bar(
+        x=[row.value for row in rows],
+        y=list(range(len(rows))),
+        orientation="h",
+        marker={"color": [row.colour for row in rows], "line": {"width": 0}},
+        text=texts,
+        textposition="outside",
+        textfont={"size": 12},
+        cliponaxis=False,
+        customdata=[[row.picks] for row in rows],
+        hovertext=[
+            f"{label}: {text}{f'<br>{chart_safe(row.note)}' if row.note else ''}"
+            for label, text, row in zip(labels, texts, rows, strict=True)
+        ],
+        hoverinfo="text",
+        width=0.62,
+    )
+    # No fading of the bars that were not clicked: it looks like a state, and a click leads away.
+    trace.update(selected={"marker": {"opacity": 1}}, unselected={"marker": {"opacity": 1}})
+    return trace
 
 
 def label_width_of(labels: Sequence[str]) -> int:

@@ -1,14 +1,23 @@
-"""Which hosts the Coverage page shows."""
+"""The Coverage page: which hosts it shows, and what it says of one."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import lru_cache
+from typing import ClassVar
 
+from discovery.inventory.as_of import AsOf
+from discovery.inventory.columns import Column, in_table
+from discovery.inventory.filters import RecordFilter, holds, holds_words
 from discovery.model import Coverage, HostRecord
+from discovery.view import charts, drawer
+from discovery.view.charts import Bar
+from discovery.view.formatting import number, part_of, plural
+from discovery.view.labels import COVERAGE_LABELS, skipped_accounts, state_of
 from discovery.view.snapshot import Snapshot
 
-# What needs a hand comes first.
 STATE_ORDER = (
     Coverage.FAILED,
     Coverage.AGENT_OFFLINE,
@@ -20,36 +29,74 @@ STATE_ORDER = (
     Coverage.TERMINATED,
     Coverage.SCANNED,
 )
+"""What needs a hand comes first."""
 
 
-def chosen_hosts(snapshot: Snapshot, params: Mapping[str, Sequence[str]]) -> tuple[HostRecord, ...]:
-    """The hosts that URL parameters select, those that were not scanned first.
-
-    `state`, `account` and `region` hold alternatives; `q` words that must all occur.
-    """
-    words = " ".join(params.get("q", ())).casefold().split()
-    states, accounts, regions = (frozenset(params.get(name, ())) for name in _PARAMS)
-    return tuple(
-        host
-        for host in _ordered(snapshot)
-        if _in(host.coverage.value, states)
-        and _in(host.account_id, accounts)
-        and _in(host.region, regions)
-        and (not words or _holds_all(host, words))
-    )
+def _why(host: HostRecord, _: AsOf) -> str:
+    """The host's own error, else what its state means."""
+    return host.error or host.coverage.explanation
 
 
-_PARAMS = ("state", "account", "region")
+_COLUMNS: tuple[Column[HostRecord], ...] = (
+    Column(
+        "Host",
+        value=lambda host, _: host.name or host.instance_id,
+        table=0,
+        width=160,
+        drawer=None,
+    ),
+    Column("Account", "account_id", format="identifier", table=3, width=115),
+    Column("Region", "region", format="identifier", table=4, width=110),
+    Column("Instance", "instance_id", format="identifier", table=8, width=170),
+    Column(
+        "State",
+        value=lambda host, _: COVERAGE_LABELS[host.coverage],
+        format="state",
+        table=1,
+        width=135,
+        drawer=None,
+    ),
+    Column("Why", value=_why, table=2, width=330, drawer=None),
+    Column("Type", "instance_type"),
+    Column("Platform", "platform", table=5),
+    Column("Environment", "environment"),
+    Column("Checked", "checked_at", format="time"),
+    Column("Last scanned", "last_scanned", format="time", table=7, width=100),
+    Column("Databases", "databases", format="number", table=6, alignment="right"),
+)
+
+HOST_COLUMNS = in_table(_COLUMNS)
+"""What the table shows of a host."""
 
 
-def _in(value: str, wanted: Collection[str]) -> bool:
-    return not wanted or value in wanted
+@dataclass(frozen=True, kw_only=True)
+class HostFilter(RecordFilter):
+    """Which hosts are wanted. `text` is looked for in id, name, platform, environment and error."""
+
+    PARAMETERS: ClassVar[Mapping[str, str]] = {
+        "state": "states",
+        "account": "accounts",
+        "region": "regions",
+    }
+
+    states: frozenset[str] = frozenset()
+    accounts: frozenset[str] = frozenset()
+    regions: frozenset[str] = frozenset()
+
+    def matches(self, host: HostRecord) -> bool:
+        """Whether `host` is wanted."""
+        searched = (host.instance_id, host.name, host.platform, host.environment, host.error)
+        return (
+            holds(self.states, host.coverage)
+            and holds(self.accounts, host.account_id)
+            and holds(self.regions, host.region)
+            and holds_words(searched, self.words)
+        )
 
 
-def _holds_all(host: HostRecord, words: Sequence[str]) -> bool:
-    values = (host.instance_id, host.name, host.platform, host.environment, host.error)
-    text = "\n".join(value for value in values if value).casefold()
-    return all(word in text for word in words)
+def select_hosts(snapshot: Snapshot, where: HostFilter) -> tuple[HostRecord, ...]:
+    """The hosts that `where` selects, those that need a hand first."""
+    return tuple(host for host in _ordered(snapshot) if where.matches(host))
 
 
 @lru_cache(maxsize=4)
@@ -64,12 +111,61 @@ def _ordered(snapshot: Snapshot) -> tuple[HostRecord, ...]:
 
 
 @lru_cache(maxsize=4)
-def host_options(snapshot: Snapshot) -> Mapping[str, tuple[str, ...]]:
+def filter_options(snapshot: Snapshot) -> Mapping[str, tuple[str, ...]]:
     """For each filter parameter, the values that occur among the hosts."""
+    states = {host.coverage for host in snapshot.hosts}
     return {
-        "state": tuple(
-            state for state in STATE_ORDER if any(host.coverage is state for host in snapshot.hosts)
-        ),
+        "state": tuple(state for state in STATE_ORDER if state in states),
         "account": tuple(sorted({host.account_id for host in snapshot.hosts})),
         "region": tuple(sorted({host.region for host in snapshot.hosts})),
     }
+
+
+def state_label(value: str) -> str:
+    """The label of a state; a value from the URL that is none, as it is."""
+    return next((label for state, label in COVERAGE_LABELS.items() if state == value), value)
+
+
+def state_bars(snapshot: Snapshot) -> list[Bar]:
+    """How many hosts are in each state, the scanned ones first."""
+    counts = Counter(host.coverage for host in snapshot.hosts)
+    return [
+        Bar(
+            COVERAGE_LABELS[state],
+            counts[state],
+            charts.STATE_COLOURS[state_of(COVERAGE_LABELS[state])],
+            state.value,
+            state.explanation,
+        )
+        for state in reversed(STATE_ORDER)
+        if counts[state]
+    ]
+
+
+def failed_title(snapshot: Snapshot) -> str:
+    """`3 of 18 account regions not discovered`."""
+    failed = part_of(len(snapshot.failed_scopes), len(snapshot.scopes))
+    return f"{failed} account regions not discovered"
+
+
+def skipped_sentence(snapshot: Snapshot) -> str | None:
+    """Which accounts of the organisation were left out, and why; None for none."""
+    skipped = snapshot.accounts_skipped
+    if not skipped:
+        return None
+    accounts = plural(len(skipped), "account")
+    return f"{accounts} of the organisation skipped: {skipped_accounts(skipped)}."
+
+
+def summary(selected: int, snapshot: Snapshot) -> str:
+    """Markdown: `**12** of 82 hosts`."""
+    return f"**{number(selected)}** of {number(len(snapshot.hosts))} hosts"
+
+
+def host_facts(host: HostRecord, as_of: AsOf) -> list[tuple[str, str]]:
+    """What is known of a host: (name, value)."""
+    columns = [column for column in _COLUMNS if column.drawer]
+    rows = dict(drawer.facts(columns, host, as_of))
+    if host.last_scanned is None:
+        rows["Last scanned"] = "Never"
+    return list(rows.items())

@@ -1,25 +1,28 @@
-"""Which databases the table shows: the product's filter and order, and the state of support."""
+"""The Databases page: which databases it shows, what it offers to filter by, what it counts."""
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
 
 from discovery.errors import RequestError
-from discovery.inventory.freshness import DEFAULT_STALE_DAYS, Freshness, Staleness
+from discovery.export.csv import write_databases
+from discovery.inventory.as_of import AsOf, SupportLookup
+from discovery.inventory.freshness import DEFAULT_STALE_DAYS, Freshness
 from discovery.inventory.lifecycle import SupportState, cycle_of, version_key
 from discovery.inventory.query import UNKNOWN, Filter, select, sort
 from discovery.model import DatabaseRecord, DatabaseStatus
 from discovery.sanitize import shown
-from discovery.view.frames import Supports
-from discovery.view.labels import SUPPORT_WORDS
+from discovery.view.formatting import number, plural, size
+from discovery.view.labels import SUPPORT_LABELS
 from discovery.view.snapshot import Snapshot
 
 ORDERS: Mapping[str, str] = {
-    "instance_name": "Instance",
-    "-data_size_mb": "Size, largest first",
+    "instance_name": "Host",
+    "-data_size_mb": "Data size, largest first",
     "engine": "Engine",
     "version": "Version, oldest first",
     "account_id": "Account",
@@ -28,40 +31,44 @@ ORDERS: Mapping[str, str] = {
 }
 """Values of the `sort` parameter (a `-` first means descending), and their names."""
 
+USUAL_ORDER = next(iter(ORDERS))
+
 FRESHNESS_OPTIONS = (Freshness.CURRENT.value, Freshness.STALE.value)
 """Values of the `freshness` parameter; what is gone is asked for by its status."""
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class DatabaseQuery:
     """What the Databases page shows: everything its URL says."""
 
     where: Filter
     support: frozenset[SupportState] = frozenset()
     freshness: frozenset[Freshness] = frozenset()
-    order: str = next(iter(ORDERS))
+    order: str = USUAL_ORDER
 
     @classmethod
-    def from_params(cls, params: Mapping[str, Sequence[str]]) -> Choice:
-        """The choice that URL parameters name. Raises RequestError for a value that is none."""
-        support: set[SupportState] = set()
-        for value in params.get("support", ()):
-            for state in SUPPORT_WORDS:
-                if state == value:
-                    support.add(state)
-                    break
-            else:
-                raise RequestError(
-                    f"support={shown(value)}: no such state",
-                    hint=f"Use {', '.join(SUPPORT_WORDS)}.",
-                )
-        freshness = frozenset(map(_freshness, params.get("freshness", ())))
-        order = next(iter(params.get("sort", ())), next(iter(ORDERS)))
+    def from_params(cls, params: Mapping[str, Sequence[str]]) -> DatabaseQuery:
+        """The query that URL parameters name. Raises RequestError for a value that is none."""
+        order = next(iter(params.get("sort", ())), USUAL_ORDER)
         if order not in ORDERS:
             raise RequestError(
                 f"sort={shown(order)}: no such order", hint=f"Use {', '.join(ORDERS)}."
             )
-        return cls(Filter.from_params(params), frozenset(support), freshness, order)
+        return cls(
+            Filter.from_params(params),
+            frozenset(map(_support_state, params.get("support", ()))),
+            frozenset(map(_freshness, params.get("freshness", ()))),
+            order,
+        )
+
+
+def _support_state(value: str) -> SupportState:
+    for state in SUPPORT_LABELS:
+        if state == value:
+            return state
+    raise RequestError(
+        f"support={shown(value)}: no such state", hint=f"Use {', '.join(SUPPORT_LABELS)}."
+    )
 
 
 def _freshness(value: str) -> Freshness:
@@ -73,25 +80,58 @@ def _freshness(value: str) -> Freshness:
 
 
 @lru_cache(maxsize=32)
-def chosen(
-    snapshot: Snapshot, choice: Choice, today: date, stale_days: int = DEFAULT_STALE_DAYS
+def select_databases(
+    snapshot: Snapshot, query: DatabaseQuery, today: date, stale_days: int = DEFAULT_STALE_DAYS
 ) -> tuple[DatabaseRecord, ...]:
-    """The databases that `choice` selects, in its order. A repeated question costs nothing.
+    """The databases that `query` selects, in its order. A repeated question costs nothing.
 
     Stale is as of the snapshot.
     """
-    records = select(snapshot.records, choice.where)
-    if choice.support:
-        supports = Supports(today)
-        records = tuple(one for one in records if supports.of(one).state in choice.support)
-    if choice.freshness:
-        staleness = Staleness(snapshot.loaded_at, stale_days)
-        records = tuple(one for one in records if staleness.of(one) in choice.freshness)
-    return sort(records, choice.order.removeprefix("-"), choice.order.startswith("-"))
+    records = select(snapshot.records, query.where)
+    if query.support:
+        supports = SupportLookup(today)
+        records = tuple(
+            record for record in records if supports.find(record).state in query.support
+        )
+    if query.freshness:
+        as_of = AsOf(snapshot.loaded_at, stale_days)
+        records = tuple(record for record in records if as_of.freshness(record) in query.freshness)
+    return sort(records, query.order.removeprefix("-"), query.order.startswith("-"))
 
 
 @lru_cache(maxsize=4)
-def options(snapshot: Snapshot) -> Mapping[str, tuple[str, ...]]:
+def count_databases(snapshot: Snapshot) -> int:
+    """How many databases there are, those that are gone aside."""
+    return len(select(snapshot.records, Filter()))
+
+
+def summary(records: Sequence[DatabaseRecord], total: int) -> str:
+    """Markdown: `**12** of 92 databases · 9 hosts · 1.4 TiB and 2 of unknown size`."""
+    hosts = len({record.instance_id for record in records})
+    mebibytes = sum(record.data_size_mb or 0 for record in records)
+    unknown = sum(record.data_size_mb is None for record in records)
+    parts = (
+        f"**{number(len(records))}** of {number(total)} databases",
+        plural(hosts, "host"),
+        size(mebibytes) + (f" and {number(unknown)} of unknown size" if unknown else ""),
+    )
+    return " · ".join(parts)
+
+
+def csv_text(records: Sequence[DatabaseRecord], as_of: AsOf) -> str:
+    """These databases as CSV."""
+    out = io.StringIO(newline="")
+    write_databases(records, out, as_of)
+    return out.getvalue()
+
+
+def support_label(state: str) -> str:
+    """The label of a support state; a value from the URL that is none, as it is."""
+    return next((label for known, label in SUPPORT_LABELS.items() if known == state), state)
+
+
+@lru_cache(maxsize=4)
+def filter_options(snapshot: Snapshot) -> Mapping[str, tuple[str, ...]]:
     """For each filter parameter, the values that occur among the databases."""
     records = select(snapshot.records, Filter(statuses=frozenset(DatabaseStatus)))
     return {
@@ -100,7 +140,7 @@ def options(snapshot: Snapshot) -> Mapping[str, tuple[str, ...]]:
         "engine": _present(record.engine for record in records),
         "status": tuple(status.value for status in DatabaseStatus),
         "environment": _present((record.environment or UNKNOWN) for record in records),
-        "support": tuple(SUPPORT_WORDS),
+        "support": tuple(SUPPORT_LABELS),
         "freshness": FRESHNESS_OPTIONS,
     }
 

@@ -6,6 +6,7 @@ the page interprets Markdown, and through `chart_safe` where a chart interprets 
 
 from __future__ import annotations
 
+import html
 import re
 from datetime import datetime, timedelta
 
@@ -15,6 +16,9 @@ from discovery.sanitize import printable
 DASH = "–"  # noqa: RUF001  an en dash on purpose
 
 _LONG_AGO = timedelta(days=60)
+_CLOCK_SKEW = timedelta(minutes=1)
+"""A time that is ahead by no more than this was taken by another clock, and is now."""
+
 _PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
 _LINKED_BY_MARKDOWN = re.compile(r"https?:|www\.|@", re.IGNORECASE)
 _BACKTICKS = re.compile(r"`+")
@@ -34,10 +38,21 @@ def size(mebibytes: float | None, *, complete: bool = True) -> str:
         if abs(value) < 1024:
             break
         value, unit = value / 1024, larger
-    shown = f"{value:,.0f}" if unit == "MiB" and value >= 10 else f"{value:,.1f}"
-    if value and shown == "0.0":
+    decimals = 0 if unit == "MiB" and value >= 10 else 1
+    text = f"{value:,.{decimals}f}"
+    if value and text == "0.0":
         return "< 0.1 MiB"
-    return f"{'' if complete else '≥ '}{shown} {unit}"
+    return f"{'' if complete else '≥ '}{text} {unit}"
+
+
+def plural(count: int, noun: str) -> str:
+    """`(1, "host")` -> `1 host`; `(1200, "host")` -> `1,200 hosts`."""
+    return f"{number(count)} {noun}{'' if count == 1 else 's'}"
+
+
+def part_of(part: int, whole: int) -> str:
+    """`3 of 10`."""
+    return f"{number(part)} of {number(whole)}"
 
 
 def share(part: int, whole: int) -> str:
@@ -76,8 +91,8 @@ def exact(at: datetime | None) -> str:
 
 
 def when(at: datetime | None, now: datetime) -> str:
-    """`4 min ago (2026-02-04 10:00:00 UTC)`; far back, the exact time alone."""
-    if at is None or now - at >= _LONG_AGO:
+    """`4 min ago (2026-02-04 10:00:00 UTC)`; far back or in the future, the exact time alone."""
+    if at is None or at > now + _CLOCK_SKEW or now - at >= _LONG_AGO:
         return exact(at)
     return f"{ago(at, now)} ({exact(at)})"
 
@@ -97,15 +112,10 @@ def engine(engine_id: str | None) -> str:
     return DASH if engine_id is None else ENGINE_LABELS.get(engine_id, engine_id)
 
 
-def one_line(value: str) -> str:
-    """`value` without line breaks, nor characters that deceive or drive a screen."""
-    return printable(value)
-
-
 def markdown_safe(value: str) -> str:
     """`value` such that Markdown shows it as it is: no markup, no HTML, no link, no directive.
 
-    Escaping does not keep the page from making a link of an address: that text becomes code.
+    A page makes a link of an address even when it is escaped: text with an address becomes code.
     """
     value = printable(value)
     if _LINKED_BY_MARKDOWN.search(value):
@@ -116,7 +126,6 @@ def markdown_safe(value: str) -> str:
 
 
 def chart_safe(value: str, limit: int = 48) -> str:
-    """`value`, cut at `limit` characters, such that Plotly shows it as it is: its labels interpret
-    a part of HTML."""
-    short = printable(value, limit)
-    return short.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    """`value`, cut at `limit` characters, such that Plotly, whose labels are a part of HTML, shows
+    it as it is."""
+    return html.escape(printable(value, limit), quote=False)

@@ -1,27 +1,28 @@
-"""Words for states, and the colour class that may stand beside each. One word, everywhere."""
+"""Words for states, failures and runs, and which states have a colour. One word, everywhere."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Literal
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
 
 from discovery.errors import FailureKind
+from discovery.inventory.columns import Format
 from discovery.inventory.freshness import Freshness
 from discovery.inventory.lifecycle import Support, SupportState
-from discovery.model import Coverage, RunRecord
+from discovery.model import Coverage, RunRecord, RunRequest
 from discovery.sanitize import printable
-from discovery.view.formatting import DASH, number
+from discovery.view.formatting import DASH, engine, number
 
 State = Literal["good", "warning", "bad", "neutral"]
 
-SUPPORT_WORDS: Mapping[SupportState, str] = {
+SUPPORT_LABELS: Mapping[SupportState, str] = {
     "ended": "Ended",
     "ends_within_year": "Ends within a year",
     "supported": "Supported",
     "unknown": "Unknown",
 }
 
-COVERAGE_WORDS: Mapping[Coverage, str] = {
+COVERAGE_LABELS: Mapping[Coverage, str] = {
     Coverage.SCANNED: "Scanned",
     Coverage.FAILED: "Failed",
     Coverage.AGENT_OFFLINE: "Agent offline",
@@ -33,7 +34,7 @@ COVERAGE_WORDS: Mapping[Coverage, str] = {
     Coverage.PENDING: "Pending",
 }
 
-FRESHNESS_WORDS: Mapping[Freshness, str] = {
+FRESHNESS_LABELS: Mapping[Freshness, str] = {
     Freshness.CURRENT: "Current",
     Freshness.STALE: "Stale",
     Freshness.GONE: "Gone",
@@ -56,35 +57,52 @@ _STATES: Mapping[str, State] = {
 }
 
 
-def state_of(word: str) -> State:
-    """Whether the word for a state means good, bad, in between, or none of these."""
-    return _STATES.get(word.lower(), "neutral")
+def state_of(label: str) -> State:
+    """Whether a state's label means good, bad, in between, or none of these."""
+    return _STATES.get(label.lower(), "neutral")
 
 
-def support_sentence(known: Support) -> str:
+def support_sentence(support: Support) -> str:
     """`Ended on 2025-04-30; extended until 2026-04-30`."""
-    if known.state == "unknown":
+    if support.state == "unknown":
         return "Unknown: no schedule is known for this version"
-    if known.ends is None:
-        return f"{SUPPORT_WORDS[known.state]}; extended support until {known.extended_ends}"
-    verb = "Ended on" if known.state == "ended" else "Until"
-    extended = f"; extended until {known.extended_ends}" if known.extended_ends else ""
-    return f"{verb} {known.ends}{extended}"
+    if support.ends is None:
+        return f"{SUPPORT_LABELS[support.state]}; extended support until {support.extended_ends}"
+    verb = "Ended on" if support.state == "ended" else "Until"
+    extended = f"; extended until {support.extended_ends}" if support.extended_ends else ""
+    return f"{verb} {support.ends}{extended}"
 
 
-def support_source(known: Support) -> str:
-    """Where the support dates come from, and as of when."""
-    return f"{known.source.split(',')[0]}, as of {known.as_of}"
-
-
-def failure_words(kind: FailureKind | None) -> str:
+def failure_label(kind: FailureKind) -> str:
     """`assume_role_denied` -> `Assume role denied`."""
-    return kind.value.replace("_", " ").capitalize() if kind else DASH
+    return kind.value.replace("_", " ").capitalize()
 
 
-def asked_for(run: RunRecord) -> str:
+def label_of(value: Any, form: Format) -> str:
+    """A known value of a column as words: the label of a state or an engine, a list's items."""
+    label = _LABELS.get(form)
+    return label(value) if label else str(value)
+
+
+def _counts(counts: Mapping[str, int]) -> str:
+    """`10.0.4.21 (12), 10.0.4.22 (3)`, the largest first."""
+    largest_first = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    return ", ".join(f"{name} ({number(count)})" for name, count in largest_first)
+
+
+_LABELS: Mapping[Format, Callable[[Any], str]] = {
+    "engine": engine,
+    "word": lambda word: str(word).replace("_", " ").capitalize(),
+    "freshness": lambda freshness: FRESHNESS_LABELS[freshness],
+    "support": lambda support: SUPPORT_LABELS[support.state],
+    "setting": lambda is_configured: "configured" if is_configured else "not configured",
+    "list": ", ".join,
+    "counts": _counts,
+}
+
+
+def request_label(request: RunRequest) -> str:
     """What a run was asked to discover, in few words."""
-    request = run.request
     if request.is_everything:
         return "Everything"
     accounts = request.accounts
@@ -98,9 +116,9 @@ def changes_found(changes: Mapping[str, int]) -> str:
 
 
 def not_scanned(counts: Mapping[str, int]) -> str:
-    """`3 stopped, 1 not reached`; a dash for none."""
-    words = {COVERAGE_WORDS[Coverage(name)].lower(): count for name, count in counts.items()}
-    return ", ".join(f"{number(count)} {word}" for word, count in words.items() if count) or DASH
+    """`3 stopped, 1 not reached`; a dash for none. `counts` is coverage -> hosts."""
+    labels = {COVERAGE_LABELS[Coverage(name)].lower(): count for name, count in counts.items()}
+    return ", ".join(f"{number(count)} {label}" for label, count in labels.items() if count) or DASH
 
 
 def requests_sent(run: RunRecord) -> str:

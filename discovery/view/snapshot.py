@@ -1,7 +1,7 @@
 """What the pages show: one immutable snapshot of both tables, loaded once per change.
 
-A page view costs one Query (the newest runs). The tables are read again only when that shows that a
-run began, went on or ended; while one goes on, no more often than a tenth of the time.
+A page view costs one Query, of the newest runs. The tables are read again only when that shows that
+a run began, went on or ended; while one goes on, loading takes at most a tenth of the time.
 """
 
 from __future__ import annotations
@@ -49,25 +49,25 @@ class Snapshot:
 
     @property
     def as_of(self) -> datetime | None:
-        """When the newest result was stored; None before the first."""
+        """When the newest result was stored; None before there is one."""
         ended = [run.finished_at or run.heartbeat_at for run in self.runs if run.hosts_done]
         return max(ended, default=None)
 
     @property
     def scanned(self) -> int:
-        """How many of the listed hosts' databases are known from their last scan."""
+        """How many of the listed hosts were scanned."""
         return sum(host.coverage is Coverage.SCANNED for host in self.hosts)
 
     @property
     def oldest_scan(self) -> datetime | None:
-        """The last scan of the host that was not scanned for longest."""
+        """When the host whose last scan is the oldest was scanned."""
         return min((host.last_scanned for host in self.hosts if host.last_scanned), default=None)
 
     @property
     def accounts_skipped(self) -> Mapping[str, str]:
         """The accounts that the newest run over all accounts left out, each with the reason."""
-        whole = (run for run in self.runs if not run.request.accounts)
-        newest = next(whole, None)
+        of_all_accounts = (run for run in self.runs if not run.request.accounts)
+        newest = next(of_all_accounts, None)
         return newest.accounts_skipped if newest else {}
 
     @property
@@ -78,8 +78,8 @@ class Snapshot:
 
 @dataclass(frozen=True, eq=False)
 class ChangeLog:
-    """The runs from `first` on, the newest first, each with what it found to be different.
-    Compared by identity."""
+    """The runs from `first` on, the newest first, each with the changes it found. Compared by
+    identity."""
 
     snapshot: Snapshot
     first: str
@@ -93,19 +93,22 @@ class ChangeLog:
     @cached_property
     def names(self) -> Mapping[tuple[str, str], str]:
         """(account, instance) -> the instance's name, where it has one."""
-        hosts = ((host.account_id, host.instance_id, host.name) for host in self.snapshot.hosts)
-        return {(account, instance): name for account, instance, name in hosts if name}
+        return {
+            (host.account_id, host.instance_id): host.name
+            for host in self.snapshot.hosts
+            if host.name
+        }
 
 
-class Tables:
-    """The two tables, and the newest snapshot of them. One for all visitors; thread-safe.
+class TableReader:
+    """Reads the two tables, and keeps the newest snapshot. One for all visitors; thread-safe.
 
-    Every method raises AwsError when DynamoDB refuses.
+    `runs` is the runs table. Every method raises AwsError when DynamoDB refuses.
     """
 
     def __init__(self, settings: Settings) -> None:
         aws = shared_aws(settings)
-        self.store = RunStore(aws)
+        self.runs = RunStore(aws)
         self._inventory = Inventory(aws)
         self._loading = Lock()
         self._snapshot: Snapshot | None = None
@@ -117,7 +120,7 @@ class Tables:
 
     def snapshot(self) -> Snapshot:
         """The newest snapshot; the one before it while another visitor's request loads the next."""
-        runs = tuple(self.store.recent_runs(RUNS_SHOWN))
+        runs = tuple(self.runs.recent_runs(RUNS_SHOWN))
         known = self._snapshot
         if known is not None and not self._is_due(runs):
             return known
@@ -134,34 +137,34 @@ class Tables:
 
         A run costs one Query, once; one that found nothing, none. Raises RequestError.
         """
-        shown = self.snapshot()
+        snapshot = self.snapshot()
         first = first_run_id(since, datetime.now(UTC))
         with self._reading_changes:
             log = self._logs.get(first)
-            if log is None or log.snapshot is not shown:
-                log = ChangeLog(shown, first, self._changes_since(shown, first))
+            if log is None or log.snapshot is not snapshot:
+                log = ChangeLog(snapshot, first, self._changes_since(snapshot, first))
                 if len(self._logs) >= _LOGS_KEPT:
                     self._logs.pop(next(iter(self._logs)))
                 self._logs[first] = log
             return log
 
     def _changes_since(
-        self, shown: Snapshot, first: str
+        self, snapshot: Snapshot, first: str
     ) -> tuple[tuple[RunRecord, tuple[Change, ...]], ...]:
-        runs = [run for run in shown.runs if run.run_id >= first]
+        runs = [run for run in snapshot.runs if run.run_id >= first]
         if len(runs) == RUNS_SHOWN:  # there may be more than the snapshot holds
-            runs = self.store.runs_since(first)
+            runs = self.runs.runs_since(first)
         with ThreadPoolExecutor(_READERS) as pool:
             return tuple(zip(runs, pool.map(self._changes_of, runs), strict=True))
 
     def _changes_of(self, run: RunRecord) -> tuple[Change, ...]:
-        """What one run found. Kept once it cannot grow any more: `replay` brings in, days later,
-        what could not be stored of a host, and the run counts that host as failed."""
+        """What one run found. Kept once it cannot grow any more: a run with failed hosts may, as
+        `replay` stores days later what DynamoDB did not take."""
         if run.run_id in self._changes:
             return self._changes[run.run_id]
         if not run.changes and not run.hosts_failed:
             return ()
-        found = tuple(self.store.changes(run.run_id))
+        found = tuple(self.runs.changes(run.run_id))
         ended = run.finished_at
         if ended and (not run.hosts_failed or datetime.now(UTC) - ended > _REPLAYED_WITHIN):
             self._changes[run.run_id] = found
@@ -169,7 +172,7 @@ class Tables:
 
     def history(self, record: DatabaseRecord) -> list[Change]:
         """The changes of one database, newest first."""
-        return self.store.history(record.account_id, record.instance_db_id)[::-1]
+        return self.runs.history(record.account_id, record.instance_db_id)[::-1]
 
     def _is_due(self, runs: tuple[RunRecord, ...]) -> bool:
         if _state(runs) == self._state:
@@ -180,11 +183,11 @@ class Tables:
     def _load(self, runs: tuple[RunRecord, ...]) -> Snapshot:
         began = time.monotonic()
         records = tuple(self._inventory.all_records())
-        scopes = tuple(self.store.latest_scopes())
+        scopes = tuple(self.runs.latest_scopes())
         accounts = {scope.account_id for scope in scopes} | {
             record.account_id for record in records
         }
-        hosts = tuple(self.store.host_records(sorted(accounts)))
+        hosts = tuple(self.runs.host_records(sorted(accounts)))
         snapshot = Snapshot(records, hosts, scopes, runs, datetime.now(UTC))
         self._snapshot = snapshot
         self._state = _state(runs)
@@ -195,7 +198,7 @@ class Tables:
 
 
 def _state(runs: tuple[RunRecord, ...]) -> object:
-    """Equal for two looks at the runs between which no result was stored."""
+    """Equal before and after a time in which no result was stored."""
     return tuple((run.run_id, run.status, run.hosts_done, run.scopes_done) for run in runs)
 
 
@@ -206,6 +209,6 @@ def settings() -> Settings:
 
 
 @cache
-def tables() -> Tables:
-    """The tables that `settings()` names."""
-    return Tables(settings())
+def table_reader() -> TableReader:
+    """The reader of the tables that `settings()` names."""
+    return TableReader(settings())

@@ -1,1 +1,1 @@
-"""The REST routes, without Streamlit."""
+"""The REST API: routes, and a web server that needs no dashboard."""

@@ -7,7 +7,7 @@ from typing import Any
 import plotly.graph_objects as go
 import streamlit as st
 
-from pages.components import page
+from pages.components import theme
 
 _CONFIG = {"displayModeBar": False, "scrollZoom": False, "doubleClick": False}
 
@@ -16,7 +16,7 @@ def linked_chart(
     figure: go.Figure, *, key: str, alt: str, to: str, param: str, **fixed: str
 ) -> None:
     """Show `figure`; a click on a bar opens the page `to`, filtered by `param` and `fixed`."""
-    ink = page.ink()
+    ink = theme.ink()
     figure.update_yaxes(tickfont_color=ink)
     figure.update_traces(textfont_color=ink)
     state: Any = st.plotly_chart(

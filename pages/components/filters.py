@@ -2,8 +2,8 @@
 
 Streamlit's own binding of widgets to the URL writes labels instead of values, drops values that are
 not among the options (a filter for something gone would silently show everything), and leaves no
-history to go back through. So: a URL that changed by itself (a link, back, forward) sets the
-widgets; a widget that changed sets the URL.
+history to go back through. Here a URL that changed by itself (a link, back, forward) sets the
+widgets, and a widget that changed sets the URL.
 """
 
 from __future__ import annotations
@@ -13,8 +13,10 @@ from types import MappingProxyType
 
 import streamlit as st
 
+from discovery.inventory.filters import MAX_TEXT
+
 _KEPT = ("as", "record")
-_LONGEST_TEXT = 200
+"""Parameters that are no filter, and stay."""
 
 
 class UrlFilters:
@@ -41,27 +43,28 @@ class UrlFilters:
 
     @property
     def generation(self) -> int:
-        """Changes whenever the URL changed by itself: what was selected before is of no meaning."""
+        """Counts how often the URL changed by itself: what was selected before means nothing."""
         count: int = st.session_state.get(f"{self._page}-generation", 0)
         return count
 
     def renew(self) -> None:
-        """Count one generation on: forget what is selected in the table."""
+        """Begin a new generation: forget what is selected in the table."""
         st.session_state[f"{self._page}-generation"] = self.generation + 1
 
     def choose(
-        self, param: str, label: str, options: Iterable[str], *, shown: Callable[[str], str] = str
+        self, param: str, label: str, options: Iterable[str], *, name: Callable[[str], str] = str
     ) -> None:
-        """Any number of `options`; a value from the URL that is none of them is kept."""
+        """Any number of `options`, each shown by its `name`; a value from the URL that is none of
+        them is kept."""
         known = dict.fromkeys([*options, *self.chosen(param)])
         st.multiselect(
-            label, list(known), format_func=shown, key=self._key(param), placeholder="All"
+            label, list(known), format_func=name, key=self._key(param), placeholder="All"
         )
 
     def choose_one(
         self, param: str, label: str, options: Mapping[str, str], *, free: bool = False
     ) -> None:
-        """Exactly one of `options` (value -> name); with `free`, also what the reader types."""
+        """Exactly one of `options` (value -> name), or, with `free`, what the reader types."""
         known = dict.fromkeys([*options, st.session_state[self._key(param)]])
         st.selectbox(
             label,
@@ -110,8 +113,8 @@ class UrlFilters:
     def _values(self) -> dict[str, list[str]]:
         found = {param: self.chosen(param) for param in self._several}
         for param in self._texts:
-            words = st.session_state[self._key(param)].strip()[:_LONGEST_TEXT]
-            found[param] = [words] if words else []
+            text = st.session_state[self._key(param)].strip()[:MAX_TEXT]
+            found[param] = [text] if text else []
         for param, default in self._single.items():
             value = st.session_state[self._key(param)]
             found[param] = [] if value == default else [value]
@@ -128,6 +131,6 @@ class UrlFilters:
         if param in self._several:
             st.session_state[key] = list(dict.fromkeys(values))
         elif param in self._texts:
-            st.session_state[key] = " ".join(values)[:_LONGEST_TEXT]
+            st.session_state[key] = " ".join(values)[:MAX_TEXT]
         else:
             st.session_state[key] = next(iter(values), self._single[param])

@@ -100,8 +100,8 @@ def test_changes_are_filtered_downloaded_and_lead_to_their_database(
     """A reader sees what has changed, chooses an engine, takes just that along, and opens the
     record of a changed database; the empty state says since when there was nothing."""
     store = RunStore(Aws(settings))
-    found = [one for run in store.recent_runs() for one in store.changes(run.run_id)]
-    wanted = [one for one in found if one.engine == "postgresql"]
+    found = [change for run in store.recent_runs() for change in store.changes(run.run_id)]
+    wanted = [change for change in found if change.engine == "postgresql"]
     open_page(page, server, "Overview")
     page.get_by_role("link", name="Changes", exact=True).click()
     expect(page.get_by_text(f"{len(found):,} of {len(found):,} changes")).to_be_visible()
@@ -116,7 +116,7 @@ def test_changes_are_filtered_downloaded_and_lead_to_their_database(
     with file.open(encoding="utf-8", newline="") as lines:
         rows = list(csv.DictReader(lines))
     assert {(row["Instance"], row["Database"], row["Change"]) for row in rows} == {
-        (one.instance_id, one.db_id, one.kind.value) for one in wanted
+        (change.instance_id, change.db_id, change.kind.value) for change in wanted
     }
 
     page.locator("[data-testid=stDataFrame] canvas").first.click(

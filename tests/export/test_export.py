@@ -14,18 +14,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from discovery.export.csv import COLUMNS, write_csv
+from discovery.export.csv import write_databases
 from discovery.export.json import record_object, write_json
+from discovery.inventory.columns import in_csv
+from discovery.inventory.database_columns import DATABASE_COLUMNS
 from discovery.model import DatabaseRecord
 from tests.support.strategies import ATTACKS, EPOCH, hostile_records, known_record
 
+COLUMNS = in_csv(DATABASE_COLUMNS)
 NUMBERS = {"Port", "Data size (MiB)", "Memory (MiB)", "Processors"}
 
 
 def written(records: Iterable[DatabaseRecord]) -> str:
     """The CSV of `records`."""
     out = io.StringIO(newline="")
-    write_csv(records, out)
+    write_databases(records, out)
     return out.getvalue()
 
 
@@ -50,9 +53,9 @@ def test_each_column_is_declared_once_and_described() -> None:
     """Headers are distinct and short, and every column says what it means."""
     headers = [column.header for column in COLUMNS]
     assert len(set(headers)) == len(headers)
-    assert all(column.description.endswith(".") for column in COLUMNS)
+    assert all(column.help.endswith(".") for column in COLUMNS)
     size = next(column for column in COLUMNS if column.header == "Data size (MiB)")
-    assert size.description == "Apparent size of the data directory, MiB."
+    assert size.help == "Apparent size of the data directory, MiB."
 
 
 def test_a_record_is_a_row_of_plain_values() -> None:
@@ -100,7 +103,7 @@ def test_rows_are_streamed() -> None:
             sizes.append(out.tell())
             yield known_record()
 
-    assert write_csv(records(), out) == 3
+    assert write_databases(records(), out) == 3
     assert len(set(sizes)) == 3
 
 

@@ -10,12 +10,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from discovery.errors import RequestError
-from discovery.export.csv import write_csv
+from discovery.export.csv import write_databases
+from discovery.inventory.as_of import AsOf
 from discovery.inventory.freshness import Freshness, Staleness
-from discovery.inventory.lifecycle import support
 from discovery.model import DatabaseRecord, DatabaseStatus
-from discovery.view.databases import Choice, chosen
-from discovery.view.record import facts
+from discovery.view.databases import DatabaseQuery, select_databases
+from discovery.view.drawer import database_facts
 from discovery.web import api
 from tests.support.api_records import ACCOUNT, MemoryInventory
 from tests.support.snapshots import NOW, database, snapshot
@@ -54,7 +54,7 @@ def test_the_age_is_configurable() -> None:
 def test_the_csv_says_it_as_of_the_export() -> None:
     """Freshness and the day of removal are columns."""
     out = io.StringIO(newline="")
-    write_csv([LATELY, LONG_AGO, GONE], out, Staleness(NOW))
+    write_databases([LATELY, LONG_AGO, GONE], out, AsOf(NOW))
     rows = list(csv.DictReader(io.StringIO(out.getvalue())))
     assert [row["Freshness"] for row in rows] == ["current", "stale", "gone"]
     assert [row["Removed after (UTC)"] for row in rows] == ["", "", "2026-05-11T12:00:00Z"]
@@ -86,19 +86,20 @@ def test_an_unknown_detail_is_refused() -> None:
 def test_the_table_can_be_filtered_by_it() -> None:
     """`freshness=stale` leaves the stale ones, as of when the tables were read."""
     shown = replace(snapshot(), records=(LATELY, LONG_AGO, GONE))
-    stale, current = (Choice.from_params({"freshness": [value]}) for value in ("stale", "current"))
-    assert chosen(shown, stale, NOW.date()) == (LONG_AGO,)
-    assert chosen(shown, current, NOW.date()) == (LATELY,)
-    assert chosen(shown, stale, NOW.date(), 5) == (LATELY, LONG_AGO)
+    stale, current = (
+        DatabaseQuery.from_params({"freshness": [value]}) for value in ("stale", "current")
+    )
+    assert select_databases(shown, stale, NOW.date()) == (LONG_AGO,)
+    assert select_databases(shown, current, NOW.date()) == (LATELY,)
+    assert select_databases(shown, stale, NOW.date(), 5) == (LATELY, LONG_AGO)
     with pytest.raises(RequestError, match="freshness='old'"):
-        Choice.from_params({"freshness": ["old"]})
+        DatabaseQuery.from_params({"freshness": ["old"]})
 
 
 def test_the_record_view_says_it_with_the_limit() -> None:
     """The drawer shows the state, after how many days it holds, and when a gone one is removed."""
-    known = support("mysql", "8.0.35", NOW.date())
-    stale = {field: (value, how) for field, value, how in facts(LONG_AGO, known, Staleness(NOW))}
+    stale = {field: (value, how) for field, value, how in database_facts(LONG_AGO, AsOf(NOW))}
     assert stale["Freshness"] == ("Stale", "stale after 7 days")
-    gone = {field: value for field, value, _ in facts(GONE, known, Staleness(NOW))}
+    gone = {field: value for field, value, _ in database_facts(GONE, AsOf(NOW))}
     assert gone["Freshness"] == "Gone"
-    assert gone["Removed after"] == "2026-05-11 12:00 UTC"
+    assert gone["Removed after"] == "2026-05-11 12:00:00 UTC"

@@ -430,6 +430,14 @@ def test_mysqld_as_a_link_to_mariadbd(host: HostFolder) -> None:
     assert (database["engine"], database["binary"]) == ("mariadb", "/usr/sbin/mariadbd")
 
 
+def test_mariadbd_is_mariadb_without_a_text_that_says_so(host: HostFolder) -> None:
+    """The name of a trusted executable tells the engine when nothing in it does."""
+    host.binary("/usr/sbin/mariadbd", "nothing that tells")
+    host.process(5, "/usr/sbin/mariadbd")
+    (running,) = [d for d in host.probe().report["databases"] if d["status"] == "running"]
+    assert running["engine"] == "mariadb"
+
+
 def test_wrapper_scripts_are_not_installed_servers(host: HostFolder) -> None:
     """A script that is called like the server starts one; it is none."""
     host.text("/usr/sbin/mysqld", "#!/bin/sh\nexec mysqld.bin\n")

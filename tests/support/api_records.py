@@ -70,4 +70,4 @@ class MemoryInventory:
 
     def account_records(self, account_id: str) -> Iterator[DatabaseRecord]:
         """One account's records."""
-        return (each for each in self.records if each.account_id == account_id)
+        return (found for found in self.records if found.account_id == account_id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import socket
 import subprocess
@@ -132,13 +133,15 @@ class MariaDB(Server):
         self.socket = folder / "s"
         self.config.write_text(
             f"[mysqld]\nport = {self.port}\ndatadir = {self.data}\nbind-address=127.0.0.1\n"
-            f"socket={self.socket}\npid-file={folder}/pid\nskip-grant-tables\nskip-networking=0\n"
+            f"socket={self.socket}\ntmpdir={folder}\npid-file={folder}/pid\nskip-grant-tables\nskip-networking=0\n"
             "innodb_flush_log_at_trx_commit=0\n"
         )
+        self.config.chmod(0o644)  # whatever the umask is
         subprocess.run(
             [str(install), f"--defaults-file={self.config}", "--user=mysql",
              "--auth-root-authentication-method=normal", "--skip-test-db"],
             check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            env=os.environ | {"TMPDIR": str(folder)},  # the script splits a path with a space
         )  # fmt: skip
 
     def command(self) -> list[str]:

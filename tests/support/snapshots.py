@@ -210,7 +210,7 @@ def _scopes(hosts: list[HostRecord]) -> tuple[ScopeRecord, ...]:
     for account in ACCOUNTS:
         for region in REGIONS:
             refused = account == ACCOUNTS[4]
-            listed = [one for one in hosts if (one.account_id, one.region) == (account, region)]
+            listed = [host for host in hosts if (host.account_id, host.region) == (account, region)]
             scopes.append(
                 ScopeRecord(
                     run_id=RUN,

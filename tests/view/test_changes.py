@@ -14,6 +14,7 @@ from discovery.aws.runs import RunStore
 from discovery.aws.session import Aws
 from discovery.errors import RequestError
 from discovery.export.csv import write_changes
+from discovery.inventory.as_of import AsOf
 from discovery.inventory.changes import ChangeFilter, newest_first
 from discovery.inventory.reconcile import reconcile_host
 from discovery.model import (
@@ -32,9 +33,9 @@ from discovery.model import (
     ScopeStatus,
 )
 from discovery.settings import Settings
-from discovery.view import frames
-from discovery.view.changes import change_options, chosen_changes, filter_of, since_options
-from discovery.view.snapshot import Tables
+from discovery.view.changes import change_columns, filter_options, select_changes, since_options
+from discovery.view.frames import frame
+from discovery.view.snapshot import TableReader
 from sandbox import Sandbox
 from tests.support.empty_tables import empty_tables
 from tests.support.snapshots import host
@@ -45,7 +46,7 @@ ACCOUNT, REGION, INSTANCE = "111122223333", "eu-west-1", "i-0abc123def4567890"
 
 @pytest.fixture
 def store(sandbox: Sandbox, settings: Settings) -> RunStore:
-    """Empty tables."""
+    """Empty reader."""
     empty_tables(sandbox)
     return RunStore(Aws(settings))
 
@@ -95,11 +96,11 @@ def test_changes_since_a_day_are_the_newest_first(store: RunStore, settings: Set
     """A period begins with its first day; earlier runs are left out; a run's id begins with it."""
     for days in (8, 7, 1):
         put_run(store, days, ChangeKind.UPGRADED, ChangeKind.GONE)
-    tables = Tables(settings)
-    ids = [one.run_id for one in tables.change_log("7d").changes]
+    reader = TableReader(settings)
+    ids = [change.run_id for change in reader.change_log("7d").changes]
     assert ids == [run_id(1), run_id(1), run_id(7), run_id(7)]
-    assert len(tables.change_log("30d").changes) == 6
-    assert {one.run_id for one in tables.change_log(run_id(1)).changes} == {run_id(1)}
+    assert len(reader.change_log("30d").changes) == 6
+    assert {change.run_id for change in reader.change_log(run_id(1)).changes} == {run_id(1)}
 
 
 def test_a_run_is_read_once_and_one_without_changes_never(
@@ -108,15 +109,15 @@ def test_a_run_is_read_once_and_one_without_changes_never(
     """A page view costs the one Query that looks for a new run; a new run costs its own."""
     put_run(store, 3, ChangeKind.UPGRADED)
     put_run(store, 2)
-    tables = Tables(settings)
-    first = tables.change_log("7d")
+    reader = TableReader(settings)
+    first = reader.change_log("7d")
     before = sandbox.calls.copy()
-    assert tables.change_log("7d") is first
+    assert reader.change_log("7d") is first
     assert sandbox.calls - before == {"dynamodb:Query": 1}
     put_run(store, 1, ChangeKind.GONE)
-    tables.snapshot()
+    reader.snapshot()
     before = sandbox.calls.copy()
-    assert len(tables.change_log("7d").changes) == 2
+    assert len(reader.change_log("7d").changes) == 2
     assert sandbox.calls - before == {"dynamodb:Query": 2}
 
 
@@ -125,11 +126,11 @@ def test_what_replay_brought_in_is_shown_with_the_next_run(
 ) -> None:
     """A run with failed hosts may grow after its end: it is read again."""
     put_run(store, 2, ChangeKind.UPGRADED, failed=1)
-    tables = Tables(settings)
-    (known,) = tables.change_log("7d").changes
+    reader = TableReader(settings)
+    (known,) = reader.change_log("7d").changes
     store.put_change(replace(known, db_id="mysql-9999"))
     put_run(store, 1)
-    assert len(tables.change_log("7d").changes) == 2
+    assert len(reader.change_log("7d").changes) == 2
 
 
 def test_more_runs_than_a_snapshot_holds_are_all_looked_at(
@@ -138,17 +139,17 @@ def test_more_runs_than_a_snapshot_holds_are_all_looked_at(
     """A long period is not cut at what other pages list."""
     for days in range(1, 56):
         put_run(store, days, *([ChangeKind.GREW] if days in (1, 55) else []))
-    log = Tables(settings).change_log("90d")
+    log = TableReader(settings).change_log("90d")
     assert len(log.runs) == 55
-    assert [one.run_id for one in log.changes] == [run_id(1), run_id(55)]
+    assert [change.run_id for change in log.changes] == [run_id(1), run_id(55)]
 
 
 def test_no_run_is_no_change(store: RunStore, settings: Settings) -> None:
     """Empty tables are an empty log."""
     assert store.recent_runs() == []
-    log = Tables(settings).change_log("7d")
+    log = TableReader(settings).change_log("7d")
     assert (log.changes, log.runs) == ((), ())
-    assert change_options(log)["account"] == ()
+    assert filter_options(log)["account"] == ()
 
 
 def test_filters_choose(store: RunStore, settings: Settings) -> None:
@@ -158,10 +159,10 @@ def test_filters_choose(store: RunStore, settings: Settings) -> None:
     HostWriter(Aws(settings)).write_coverage([named], in_run=False)
     scope = ScopeRecord(run_id(1), ACCOUNT, REGION, ScopeStatus.SUCCEEDED)
     store.put_scope(scope, newest=True)
-    log = Tables(settings).change_log("7d")
+    log = TableReader(settings).change_log("7d")
 
     def count(**params: list[str]) -> int:
-        return len(chosen_changes(log, filter_of(params)))
+        return len(select_changes(log, ChangeFilter.from_params(params)))
 
     assert count() == 3
     assert count(kind=["gone"]) == 2
@@ -169,15 +170,16 @@ def test_filters_choose(store: RunStore, settings: Settings) -> None:
     assert count(account=["999999999999"]) == 0
     assert count(q=["ORDERS 3307"]) == 1
     assert count(q=["orders 9.9"]) == 0
-    where = filter_of({"kind": ["gone"]})
-    assert chosen_changes(log, where) is chosen_changes(log, where)
-    assert frames.change_log(log.changes, log.names)["Instance"].tolist() == ["orders-db-1"] * 3
+    where = ChangeFilter.from_params({"kind": ["gone"]})
+    assert select_changes(log, where) is select_changes(log, where)
+    shown = frame(change_columns(log.names), log.changes, AsOf(DAY))
+    assert shown["Host"].tolist() == ["orders-db-1"] * 3
 
 
 def test_a_kind_that_is_none_is_refused() -> None:
     """A broken link is told, not passed over."""
     with pytest.raises(RequestError, match="kind='vanished'"):
-        filter_of({"kind": ["vanished"]})
+        ChangeFilter.from_params({"kind": ["vanished"]})
 
 
 def test_a_value_that_alternates_between_two_evidences_is_not_shown(
@@ -211,16 +213,16 @@ def test_a_value_that_alternates_between_two_evidences_is_not_shown(
         known = list(changes.puts)
         HostWriter(aws).write(HostRows(changes, host(run_id=run_id(days), account_id=ACCOUNT)))
         put_run_of(store, days, changes.changes)
-    log = Tables(settings).change_log("30d")
+    log = TableReader(settings).change_log("30d")
     assert len(log.runs) == 5
     assert log.changes[-1].kind is ChangeKind.APPEARED
-    assert {one.run_id for one in log.changes} <= {run_id(6), run_id(5)}
+    assert {change.run_id for change in log.changes} <= {run_id(6), run_id(5)}
 
 
 def put_run_of(store: RunStore, days: int, changes: tuple[Change, ...]) -> None:
     """Store the record of a run whose changes are stored."""
     at = DAY - timedelta(days=days)
-    counts = {one.kind.value: 1 for one in changes}
+    counts = {change.kind.value: 1 for change in changes}
     record = RunRecord(
         run_id(days), RunStatus.SUCCEEDED, at, at, "host:1", "cli", finished_at=at, changes=counts
     )
@@ -229,7 +231,7 @@ def put_run_of(store: RunStore, days: int, changes: tuple[Change, ...]) -> None:
 
 def test_the_file_has_what_the_table_shows() -> None:
     """A header, one line a change, hostile text harmless, unknown empty."""
-    one = Change(
+    change = Change(
         run_id(1),
         DAY,
         ChangeKind.MOVED,
@@ -242,7 +244,7 @@ def test_the_file_has_what_the_table_shows() -> None:
         "=1+1",
     )
     out = io.StringIO(newline="")
-    assert write_changes([one], out) == 1
+    assert write_changes([change], out) == 1
     (row,) = csv.DictReader(io.StringIO(out.getvalue(), newline=""))
     assert (row["Change"], row["Before"], row["After"]) == ("moved", "", "'=1+1")
     assert row["Found (UTC)"] == f"{DAY:%Y-%m-%dT%H:%M:%SZ}"
@@ -258,8 +260,9 @@ def test_order_is_by_run_then_account() -> None:
     assert ChangeFilter().matches(base)
 
 
-def test_periods_come_before_runs(store: RunStore) -> None:
+def test_periods_come_before_runs(store: RunStore, settings: Settings) -> None:
     """The choice names runs by when they began."""
-    options = since_options([put_run(store, 1)])
+    put_run(store, 1)
+    options = since_options(TableReader(settings).snapshot())
     assert next(iter(options)) == "1d"
     assert options[run_id(1)].startswith("Run of ")

@@ -94,5 +94,18 @@ def test_an_address_becomes_code_not_a_link() -> None:
 
 
 def test_control_characters_do_not_reach_a_page() -> None:
-    """Line breaks, terminal escapes and bidirectional overrides are removed from shown fmt."""
-    assert fmt.one_line("a\nb\x1b[31mc\u202ed") == "a bcd"
+    """Line breaks, terminal escapes and bidirectional overrides are removed from shown text."""
+    for write in (fmt.markdown_safe, fmt.chart_safe):
+        assert write("a\nb\x1b[31mc\u202ed") == "a bcd"
+
+
+def test_a_time_to_come_is_exact() -> None:
+    """When a gone database will be removed is a date; a clock that is a little ahead is now."""
+    assert fmt.when(NOW + timedelta(days=70), NOW) == "2026-05-11 12:00:00 UTC"
+    assert fmt.when(NOW + timedelta(seconds=2), NOW).startswith("just now (")
+
+
+@pytest.mark.parametrize(("count", "shown"), [(0, "0 hosts"), (1, "1 host"), (1200, "1,200 hosts")])
+def test_a_noun_agrees_with_its_number(count: int, shown: str) -> None:
+    """One is singular."""
+    assert fmt.plural(count, "host") == shown

@@ -13,7 +13,7 @@ from discovery.aws.runs import RunStore
 from discovery.aws.session import Aws
 from discovery.model import RunStatus
 from discovery.settings import Settings
-from discovery.view.snapshot import Tables
+from discovery.view.snapshot import TableReader
 from sandbox import Sandbox
 from tests.support.empty_tables import empty_tables
 from tests.support.snapshots import NOW, database, host, run, snapshot
@@ -33,31 +33,31 @@ def store(sandbox: Sandbox, settings: Settings) -> RunStore:
 
 def test_a_snapshot_holds_both_tables(store: RunStore, settings: Settings) -> None:
     """The pages see the records, the hosts and the runs, and as of when."""
-    shown = Tables(settings).snapshot()
-    assert shown.records == (database(),)
-    assert shown.hosts == (host(),)
-    assert shown.runs == tuple(store.recent_runs())
-    assert shown.as_of == run().finished_at
+    read = TableReader(settings).snapshot()
+    assert read.records == (database(),)
+    assert read.hosts == (host(),)
+    assert read.runs == tuple(store.recent_runs())
+    assert read.as_of == run().finished_at
 
 
 @pytest.mark.usefixtures("store")
 def test_a_page_view_costs_one_query(sandbox: Sandbox, settings: Settings) -> None:
     """While nothing changes, the tables are not read again: one Query looks for a new run."""
-    tables = Tables(settings)
-    first = tables.snapshot()
+    reader = TableReader(settings)
+    first = reader.snapshot()
     before = sandbox.calls.copy()
-    assert tables.snapshot() is first
+    assert reader.snapshot() is first
     assert sandbox.calls - before == {"dynamodb:Query": 1}
 
 
 def test_a_finished_run_brings_a_new_snapshot(store: RunStore, settings: Settings) -> None:
     """As soon as another run has ended, the next page view shows what it found."""
-    tables = Tables(settings)
-    first = tables.snapshot()
+    reader = TableReader(settings)
+    first = reader.snapshot()
     later = "20260302T120000Z-000000"
     Inventory(Aws(settings)).put(database(version="8.0.36", run_id=later))
     store.create_run(run(run_id=later))
-    second = tables.snapshot()
+    second = reader.snapshot()
     assert second is not first
     assert second.records[0].version == "8.0.36"
 
@@ -68,12 +68,12 @@ def test_a_running_run_does_not_make_every_view_read_everything(
     """While a run goes on, a snapshot a moment old is good enough; its end is shown at once."""
     going_on = run(run_id="20260302T120000Z-000000", status=RunStatus.RUNNING, finished_at=None)
     store.create_run(going_on)
-    tables = Tables(settings)
-    first = tables.snapshot()
+    reader = TableReader(settings)
+    first = reader.snapshot()
     store.create_run(replace(going_on, hosts_scanned=46))
-    assert tables.snapshot() is first
+    assert reader.snapshot() is first
     store.create_run(replace(going_on, status=RunStatus.SUCCEEDED, finished_at=NOW))
-    assert tables.snapshot() is not first
+    assert reader.snapshot() is not first
 
 
 def test_as_of_is_the_newest_result() -> None:

@@ -1,0 +1,60 @@
+"""The Coverage page: which hosts it shows, and what it says of one."""
+
+from __future__ import annotations
+
+from discovery.inventory.as_of import AsOf
+from discovery.model import Coverage
+from discovery.view import labels
+from discovery.view.coverage import (
+    HOST_COLUMNS,
+    HostFilter,
+    filter_options,
+    host_facts,
+    select_hosts,
+)
+from discovery.view.frames import frame
+from tests.support.snapshots import NOW, host, snapshot
+
+WHOLE = snapshot()
+
+
+def test_hosts_that_failed_come_first() -> None:
+    """The Coverage page begins with what needs a hand."""
+    states = [host.coverage for host in select_hosts(WHOLE, HostFilter())]
+    assert states[0] is Coverage.FAILED
+    assert states[-1] is Coverage.SCANNED
+    assert len(states) == len(WHOLE.hosts)
+
+
+def test_hosts_are_filtered() -> None:
+    """State, account and words narrow the hosts down together."""
+    state = {"state": ["failed"], "q": ["PYTHON"]}
+    assert all(
+        host.coverage is Coverage.FAILED and host.error == "python3 not found"
+        for host in select_hosts(WHOLE, HostFilter.from_params(state))
+    )
+    assert select_hosts(WHOLE, HostFilter.from_params({"state": ["nothing"]})) == ()
+    assert filter_options(WHOLE)["state"][0] == "failed"
+
+
+def test_hosts_say_why_they_were_not_scanned() -> None:
+    """Every instance has a state in words and a reason: its own error, else the state's."""
+    hosts = [
+        host(coverage=Coverage.FAILED, error="python3 not found"),
+        host(coverage=Coverage.NOT_MANAGED, databases=None),
+    ]
+    shown = frame(HOST_COLUMNS, hosts, AsOf(NOW))
+    assert shown["State"].tolist() == ["Failed", "Not managed"]
+    assert shown["Why"].tolist() == ["python3 not found", Coverage.NOT_MANAGED.explanation]
+
+
+def test_every_state_of_coverage_has_a_word() -> None:
+    """No state reaches a page as an identifier."""
+    assert set(labels.COVERAGE_LABELS) == set(Coverage)
+
+
+def test_a_host_that_was_never_scanned_says_never() -> None:
+    """The drawer of a host has a dash for what is unknown, and a word for what never was."""
+    facts = dict(host_facts(host(last_scanned=None, platform=None), AsOf(NOW)))
+    assert (facts["Last scanned"], facts["Platform"]) == ("Never", "–")  # noqa: RUF001
+    assert dict(host_facts(host(), AsOf(NOW)))["Last scanned"].startswith("4 min ago (")

@@ -1,0 +1,143 @@
+"""The REST routes as an application alone: in this process, and as the process of a command."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from starlette.applications import Starlette
+
+from discovery.artefacts import ROOT
+from discovery.aws.inventory import Inventory
+from discovery.aws.session import Aws
+from discovery.errors import ConfigurationError
+from discovery.web.server import create_app, serve
+from sandbox import Sandbox
+from tests.support.api_records import ACCOUNT, MemoryInventory, record
+from tests.support.empty_tables import empty_tables
+
+APP = create_app(inventory=lambda: MemoryInventory(record()))
+
+
+@contextmanager
+def serving(
+    stderr: Path, *options: str, **changed: str
+) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    """A `serve` command that is ready: its address and its process. It names on `stderr` what it
+    imports."""
+    command = [sys.executable, "-X", "importtime", "-m", "discovery", "serve", "--port", "0"]
+    with stderr.open("w", encoding="utf-8") as errors:
+        process = subprocess.Popen(
+            [*command, *options],
+            cwd=ROOT,
+            env=os.environ | changed,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+        )
+        try:
+            assert process.stdout is not None
+            line = process.stdout.readline()
+            assert line.startswith("ready: "), line
+            yield line.removeprefix("ready: ").strip(), process
+        finally:
+            process.kill()
+            process.communicate()
+
+
+def ask(
+    path: str,
+    method: str = "GET",
+    app: Starlette = APP,
+    base: str = "http://127.0.0.1:8501",
+    **options: Any,
+) -> httpx.Response:
+    """The reply of an application in this process."""
+
+    async def request() -> httpx.Response:
+        transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=transport, base_url=base) as client:
+            return await client.request(method, path, **options)
+
+    return asyncio.run(request())
+
+
+def test_the_routes_answer_at_api() -> None:
+    """The inventory that the application is given is what it serves."""
+    reply = ask("/api/accounts")
+    assert (reply.status_code, reply.json()) == (200, {"accounts": [ACCOUNT]})
+    assert reply.headers["Cache-Control"] == "no-store"
+    assert ask("/api/accounts", "HEAD").content == b""
+    assert ask("/api/accounts", "POST").status_code == 405
+
+
+@pytest.mark.parametrize("path", ["/", "/databases", "/apis", "/static/index.html"])
+def test_there_is_nothing_beside_the_routes(path: str) -> None:
+    """Any other path is a JSON error that says where the routes are; no page is served."""
+    reply = ask(path)
+    assert (reply.status_code, reply.json()["error"]["code"]) == (404, "unknown_path")
+    assert "/api" in reply.json()["error"]["message"]
+
+
+def test_a_foreign_host_name_is_refused() -> None:
+    """A web page whose own host name points at 127.0.0.1 cannot read the inventory."""
+    assert ask("/api/accounts", base="http://evil.example:8501").status_code == 400
+
+
+def test_on_another_address_any_name_is_answered() -> None:
+    """Behind a load balancer the host name is the balancer's."""
+    app = create_app(address="0.0.0.0", inventory=lambda: MemoryInventory(record()))  # noqa: S104
+    reply = ask("/api/health", app=app, base="http://inventory.example")
+    assert reply.json()["total_records"] == 1
+
+
+def test_a_defect_is_a_json_error_without_its_text() -> None:
+    """What nobody foresaw is a 500 in the shape of every error; the details stay in the log."""
+
+    def broken() -> MemoryInventory:
+        raise RuntimeError("secret")
+
+    reply = ask("/api/accounts", app=create_app(inventory=broken))
+    assert (reply.status_code, reply.json()["error"]["code"]) == (500, "internal")
+    assert "secret" not in reply.text
+
+
+def test_the_command_serves_the_table_without_the_dashboard(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
+    """`serve --api-only` answers from the stored records, loads no Streamlit, pandas or Plotly, and
+    a signal ends it in order."""
+    empty_tables(sandbox)
+    with pytest.MonkeyPatch.context() as environment:
+        for name, value in sandbox.environment.items():
+            environment.setenv(name, value)
+        Inventory(Aws(sandbox.settings)).put(record())
+    imports = tmp_path / "imports"
+    with serving(imports, "--api-only", **sandbox.environment) as (url, process):
+        with httpx.Client(trust_env=False, timeout=30) as browser:
+            assert browser.get(f"{url}/api/accounts").json() == {"accounts": [ACCOUNT]}
+            page = browser.get(url)
+        assert page.status_code == 404
+        assert page.headers["X-Frame-Options"] == "SAMEORIGIN"
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=30)
+    assert process.returncode == 0
+    loaded = {line.rpartition("|")[2].strip().split(".")[0] for line in imports.open()}
+    assert loaded & {"streamlit", "pandas", "plotly"} == set()
+    assert {"starlette", "boto3"} <= loaded
+    empty_tables(sandbox)
+
+
+def test_an_impossible_address_is_named() -> None:
+    """An address that this machine cannot have is a configuration error, as for the dashboard."""
+    with pytest.raises(ConfigurationError, match=r"cannot listen on 192\.0\.2\.1 port 0"):
+        serve(0, address="192.0.2.1")
