@@ -417,7 +417,7 @@ REDIS = Engine(
     name="redis",
     programs=("redis-server",),
     aliases=("redis-check-rdb", "redis-check-aof"),
-    command_line=r"([^\0]*/)?\w+-server(?![^\0]*\[sentinel\])(?!.*--sentinel)",
+    command_line=r"(/[^\0]*/|\S*/)?\w+-server(?![^\0]*\[sentinel\])(?!.*--sentinel)",
     marks=(Fingerprint("redis", "", "redis_version:"),),
     version_texts=(Extract("", r"\0(\d{1,2}\.\d{1,2}\.\d{1,3})(?=\0)"),),
     build_id=r"[\w.,:+ -]{9,200}[0-9a-f]{8}\0",
@@ -589,7 +589,7 @@ CLICKHOUSE = Engine(
     name="clickhouse",
     programs=("clickhouse-server",),
     aliases=("clickhouse",),
-    command_line=r"([^\0]*/)?clickhouse(-server\b|\0server\b)",
+    command_line=r"(/[^\0]*/|\S*/)?clickhouse(-server\b|\0server\b)",
     packages=(Fingerprint("clickhouse", "", "clickhouse-(common-static|server(-base|-common)?)"),),
     version_texts=(
         Extract("-stable", r"v?(\d\d\.\d{1,2}\.\d+\.\d+)-stable"),
@@ -1206,7 +1206,7 @@ class Process:
         self.exe = exe[: -len(_DELETED)] if self.deleted else exe
         self.line = self.files.text("cmdline", MAX_CMDLINE)
         args = self.line.split("\0", MAX_ARGUMENTS)
-        if len(args) < 3 and " " in args[0]:  # a title in the place of the arguments
+        if len(args) < 3 and " " in args[0] and args[0] != self.exe:  # a title in their place
             args = args[0].split(" ", MAX_ARGUMENTS)
         self.command = Command(args[1:], "command line")
         self.cwd = self.files.link("cwd") or "/"

@@ -37,7 +37,7 @@ def servers() -> Iterator[list[Server]]:
     with ExitStack() as stack:
         started: list[Server] = []
         for kind in (PostgreSQL, MariaDB):
-            folder = Path(tempfile.mkdtemp(prefix="pipeline-real-"))
+            folder = Path(tempfile.mkdtemp(prefix="pipeline-real-", dir="/tmp"))
             stack.callback(shutil.rmtree, folder)
             one = kind(folder)
             stack.callback(one.stop)

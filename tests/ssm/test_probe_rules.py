@@ -191,6 +191,18 @@ def test_port_from_configuration_when_nothing_listens(host: HostFolder) -> None:
     assert database["evidence"]["port"] == "config /etc/my.cnf, not listening"
 
 
+@pytest.mark.parametrize("arguments", [(), ("--port", "6400")])
+def test_a_path_with_a_space_is_no_title(host: HostFolder, arguments: tuple[str, ...]) -> None:
+    """Its path is no other program's, and is not taken for a title and arguments."""
+    exe = "/opt/our apps/redis-server"
+    host.redis(exe, "7.0.15")
+    host.text("/data/apps/redis-server", "port 6500\n")
+    host.process(5, exe, exe, *arguments, cwd="/data")
+    (database,) = host.probe().report["databases"]
+    assert (database["binary"], database["status"]) == (exe, "running")
+    assert database["port"] == (6400 if arguments else 6379)
+
+
 def test_data_directory_from_command_line(host: HostFolder) -> None:
     """--datadir names a directory anywhere, which is found exactly and measured."""
     host.mysqld()

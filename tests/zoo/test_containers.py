@@ -110,6 +110,12 @@ class Visit:
     runtime: str
 
 
+def readable(member: tarfile.TarInfo) -> tarfile.TarInfo:
+    """For the container's user, whatever the umask of this one."""
+    member.mode |= 0o755
+    return member
+
+
 def image(path: Path) -> None:
     """Debian's Redis with the libraries it needs and a user, and nothing else."""
     root = path.with_name("root")
@@ -123,7 +129,7 @@ def image(path: Path) -> None:
     (root / "etc/passwd").write_text("root:x:0:0::/:\nkeeper:x:999:999::/data:\n")
     os.chown(root / "data", 999, 999)
     with tarfile.open(path, "w") as tar:
-        tar.add(root, ".")
+        tar.add(root, ".", filter=readable)
 
 
 @pytest.fixture(scope="module", params=RUNTIMES)
@@ -137,7 +143,7 @@ def visit(request: pytest.FixtureRequest) -> Iterator[Visit]:
     lacking = [program for program in programs if shutil.which(program) is None]
     if lacking:
         missing(f"no {', '.join(lacking)}")
-    with tempfile.TemporaryDirectory(prefix="containers-") as name:
+    with tempfile.TemporaryDirectory(prefix="containers-", dir="/tmp") as name:
         here = Path(name)
         image(here / "image.tar")
         settings = {"here": name, "python": sys.executable, "probe": str(PROBE)}

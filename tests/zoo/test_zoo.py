@@ -52,8 +52,8 @@ def day() -> Iterator[Day]:
         pytest.fail(f"the zoo is not complete: {why}")
     if why:
         pytest.skip(f"the zoo is not complete: {why}")
-    folder = Path(tempfile.mkdtemp(prefix="zoo-"))
-    decoy_folder = Path(tempfile.mkdtemp(prefix="decoys-"))
+    folder = Path(tempfile.mkdtemp(prefix="zoo-", dir="/tmp"))
+    decoy_folder = Path(tempfile.mkdtemp(prefix="decoys-", dir="/tmp"))
     zoo = Zoo(folder, SERVERS)
     try:
         with decoys(decoy_folder, NOBODY) as started:
