@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from discovery.settings import ROOT
+from discovery.artefacts import ROOT
 
 PAGES = sorted(path for path in (ROOT / "pages").glob("*/*.py") if path.parent.name != "components")
 
