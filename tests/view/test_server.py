@@ -49,6 +49,8 @@ gatherUsageStats = true
 primaryColor = "#123456"
 """
 
+pytestmark = pytest.mark.server
+
 
 @dataclass
 class Server:

@@ -24,6 +24,8 @@ from tests.support.api_records import ACCOUNT, MemoryInventory, record
 from tests.support.empty_tables import empty_tables
 from tests.support.stored import store_records
 
+pytestmark = pytest.mark.server
+
 APP = create_app(inventory=lambda: MemoryInventory(record()))
 
 
