@@ -10,8 +10,7 @@ import json
 import sys
 
 from sandbox import Sandbox
-from sandbox.estate.load import this_machine
-from sandbox.estate.model import Account, Estate
+from sandbox.estate import Account, Estate, this_machine
 from simulation.aws import REGION, REPORT
 
 

@@ -1,75 +1,45 @@
-"""The endpoint itself: each request is counted, may be made to fail, is judged, and is answered.
+"""The WSGI application behind the endpoint: each request is counted, authorized and answered.
 
 Systems Manager's Run Command, DynamoDB's transactions and the regions that an account has enabled
-(moto enables all for everybody) are answered here, the rest by moto.
+(moto enables all for everybody) are answered by the sandbox, everything else by moto.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from threading import Lock
 from typing import Any
 
-from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from moto.moto_server.werkzeug_app import (
+    DomainDispatcherApplication,
+    MotoRequestHandler,
+    create_backend_app,
+)
+from werkzeug.serving import BaseWSGIServer, make_server
 
-from sandbox.call import (
-    AwsFaultError,
-    Call,
-    fault_answer,
-    json_answer,
-    read_call,
-    regions_answer,
+from sandbox.call import AwsFaultError, Call, read_call
+from sandbox.faults import Faults
+from sandbox.http_responses import (
+    Response,
+    fault_response,
+    identity_response,
+    json_response,
+    regions_response,
     status_line,
 )
-from sandbox.iam.access import Access, identity_response
-from sandbox.iam.policy import Principal
-from sandbox.ssm.operations import SystemsManager
+from sandbox.iam import Access, Principal
+from sandbox.ssm import SystemsManager
 from sandbox.transactions import transact_write
-
-_STATUS_BY_CODE = {
-    "InternalServerError": 500,
-    "InternalError": 500,
-    "InternalFailure": 500,
-    "ServiceUnavailable": 503,
-    "RequestLimitExceeded": 503,
-    "SlowDown": 503,
-}
-_MESSAGES = {
-    "ThrottlingException": "Rate exceeded",
-    "AccessDeniedException": "User is not authorized to perform this action",
-}
 
 StartResponse = Callable[[str, list[tuple[str, str]]], Any]
 
 
-@dataclass
-class Fault:
-    """An error that the next calls of one operation get, after `skip` good ones."""
-
-    operation: str
-    code: str
-    times: int
-    skip: int
-    account: str | None
-
-    def strikes(self, call: Call, principal: Principal) -> bool:
-        """Whether `call` is one of those; counts it."""
-        if self.operation not in (call.operation, call.name):
-            return False
-        if self.times <= 0 or (self.account and self.account != principal.account):
-            return False
-        if self.skip > 0:
-            self.skip -= 1
-            return False
-        self.times -= 1
-        return True
-
-
 class App:
-    """The WSGI application. `calls` counts requests as `service:Operation`; `regions` are those
-    that each account has enabled."""
+    """The WSGI application. `regions` are those that each account has enabled.
+
+    `calls` counts requests as `service:Operation`; `faults` are errors that a test orders.
+    """
 
     def __init__(
         self,
@@ -78,66 +48,70 @@ class App:
         regions: Mapping[str, Sequence[str]],
     ) -> None:
         self.calls: Counter[str] = Counter()
+        self.faults = Faults()
         self._access = access
         self._systems_manager = systems_manager
         self._regions = regions
         self._moto = DomainDispatcherApplication(create_backend_app)
-        self._faults: list[Fault] = []
         self._lock = Lock()
         # moto's records are plain dicts that it iterates while others write: one call of a service
         # at a time.
         self._service_locks: defaultdict[str, Lock] = defaultdict(Lock)
-
-    def add_fault(self, fault: Fault) -> None:
-        """Make coming calls fail."""
-        with self._lock:
-            self._faults.append(fault)
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request (PEP 3333)."""
         call = read_call(environ)
         try:
             principal = self._admit(call)
-            if call.name == "sts:GetCallerIdentity":
-                answer = identity_response(principal)
-            elif call.name == "ec2:DescribeRegions":
-                answer = regions_answer(self._regions.get(principal.account, ()))
-            elif call.service == "ssm" and call.operation in self._systems_manager.operations:
-                answer = json_answer(self._systems_manager.answer(call, principal.account))
-            elif call.name == "dynamodb:TransactWriteItems":
-                with self._lock:
-                    lock = self._service_locks[call.service]
-                with lock:
-                    answer = transact_write(call, principal.account)
-            else:
-                return self._ask_moto(call, principal, environ, start_response)
+            response = self._own_response(call, principal)
         except AwsFaultError as fault:
-            answer = fault_answer(call, fault)
-        status, content_type, body = answer
+            response = fault_response(call, fault)
+        if response is None:
+            environ["HTTP_X_MOTO_ACCOUNT_ID"] = principal.account
+            with self._service_lock(call):
+                return list(self._moto(environ, start_response))
+        status, content_type, body = response
         headers = [("Content-Type", content_type), ("Content-Length", str(len(body)))]
         start_response(status_line(status), headers)
         return [] if call.method == "HEAD" else [body]
 
     def _admit(self, call: Call) -> Principal:
+        """The caller. Raises AwsFaultError unless it is known and may make the call."""
         principal = self._access.caller(call)
         with self._lock:
             self.calls[call.name] += 1
-            fault = next((one for one in self._faults if one.strikes(call, principal)), None)
-        if fault:
-            message = _MESSAGES.get(fault.code, "A fault that the sandbox was told to make.")
-            raise AwsFaultError(fault.code, message, _STATUS_BY_CODE.get(fault.code, 400))
+        self.faults.check(call, principal.account)
         self._access.check(principal, call)
         return principal
 
-    def _ask_moto(
-        self,
-        call: Call,
-        principal: Principal,
-        environ: dict[str, Any],
-        start_response: StartResponse,
-    ) -> Iterable[bytes]:
-        environ["HTTP_X_MOTO_ACCOUNT_ID"] = principal.account
+    def _own_response(self, call: Call, principal: Principal) -> Response | None:
+        """The response to a call that moto does not answer; None for all others."""
+        if call.name == "sts:GetCallerIdentity":  # moto does not know the sandbox's own sessions
+            return identity_response(principal.account, principal.arn, principal.session)
+        if call.name == "ec2:DescribeRegions":
+            return regions_response(self._regions.get(principal.account, ()))
+        if call.service == "ssm" and call.operation in self._systems_manager.operations:
+            return json_response(self._systems_manager.call(call, principal.account))
+        if call.name == "dynamodb:TransactWriteItems":
+            with self._service_lock(call):
+                return transact_write(call, principal.account)
+        return None
+
+    def _service_lock(self, call: Call) -> Lock:
         with self._lock:
-            lock = self._service_locks[call.service]
-        with lock:
-            return list(self._moto(environ, start_response))
+            return self._service_locks[call.service]
+
+
+def http_server(app: App, port: int) -> BaseWSGIServer:
+    """A server of `app` on 127.0.0.1; port 0 takes a free one."""
+    return make_server("127.0.0.1", port, app, threaded=True, request_handler=_Handler)
+
+
+class _Handler(MotoRequestHandler):
+    """Keeps connections open, as AWS does, and logs no requests."""
+
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        """Log nothing: `App.calls` counts the requests."""

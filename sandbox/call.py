@@ -1,20 +1,14 @@
-"""One request at the AWS endpoint, and the answers that AWS gives in each service's own format."""
+"""One request at the AWS endpoint: who signed it, and which operation of which service it calls."""
 
 from __future__ import annotations
 
 import io
 import json
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
-from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qs, unquote
-from uuid import uuid4
-from xml.sax.saxutils import escape
-
-from discovery.partitions import partition_of
 
 _SCOPE = re.compile(r"Credential=([^/,]+)/\d{8}/([^/]+)/([^/]+)/aws4_request")
 _S3_OPERATIONS = {
@@ -28,12 +22,9 @@ _S3_OPERATIONS = {
     ("DELETE", False): "DeleteBucket",
 }
 
-Response = tuple[int, str, bytes]
-"""HTTP status, content type, body."""
-
 
 class AwsFaultError(Exception):
-    """An error that the endpoint answers with; `code` as the service's API reference has it."""
+    """An error of the endpoint. `code` is the error code of the service's API reference."""
 
     def __init__(self, code: str, message: str, status: int = 400) -> None:
         super().__init__(f"{code}: {message}")
@@ -44,8 +35,10 @@ class AwsFaultError(Exception):
 
 @dataclass(frozen=True)
 class Call:
-    """What a request asks for. `service` is the signing name, such as "ssm"; `access_key` is empty
-    when the request is not signed."""
+    """One request. `service` is the signing name, such as "ssm".
+
+    `access_key`, `region` and `service` are empty when the request is not signed.
+    """
 
     method: str
     path: str
@@ -64,7 +57,7 @@ class Call:
 
     @cached_property
     def operation(self) -> str:
-        """`SendCommand`; for S3, which has no such names on the wire, the SDK's."""
+        """`SendCommand`. S3 sends no operation names; its operations are named as in the SDK."""
         if self.target:
             return self.target.rpartition(".")[2]
         if self.service == "s3":
@@ -95,7 +88,7 @@ class Call:
 
 
 def read_call(environ: dict[str, Any]) -> Call:
-    """The call in a WSGI environment, which stays readable: its body is put back."""
+    """The call in a WSGI environment. The body is put back, so that moto can read it again."""
     length = environ.get("CONTENT_LENGTH")
     stream = environ["wsgi.input"]
     body = stream.read() if environ.get("wsgi.input_terminated") else stream.read(int(length or 0))
@@ -116,50 +109,3 @@ def read_call(environ: dict[str, Any]) -> Call:
         token=environ.get("HTTP_X_AMZ_SECURITY_TOKEN", ""),
         body=body,
     )
-
-
-def json_answer(result: dict[str, Any]) -> Response:
-    """A result of a JSON service such as SSM."""
-    return 200, "application/x-amz-json-1.1", json.dumps(result).encode()
-
-
-def regions_answer(regions: Iterable[str]) -> Response:
-    """`DescribeRegions` of an account that has these enabled."""
-    items = "".join(
-        f"<item><regionName>{region}</regionName><optInStatus>opt-in-not-required</optInStatus>"
-        f"<regionEndpoint>ec2.{region}.{partition_of(region).dns_suffix}</regionEndpoint></item>"
-        for region in regions
-    )
-    xml = (
-        '<DescribeRegionsResponse xmlns="http://ec2.amazonaws.com/doc/2016-11-15/">'
-        f"<requestId>{uuid4()}</requestId><regionInfo>{items}</regionInfo>"
-        "</DescribeRegionsResponse>"
-    )
-    return 200, "text/xml", xml.encode()
-
-
-def fault_answer(call: Call, fault: AwsFaultError) -> Response:
-    """`fault` in the format of the called service, so that any SDK reads its code and message."""
-    if call.target:
-        content = json.dumps({"__type": fault.code, "message": fault.message})
-        return fault.status, "application/x-amz-json-1.1", content.encode()
-    error = f"<Code>{escape(fault.code)}</Code><Message>{escape(fault.message)}</Message>"
-    request_id = uuid4()
-    if call.service == "s3":
-        xml = f"<Error>{error}<RequestId>{request_id}</RequestId></Error>"
-    elif call.service == "ec2":
-        xml = (
-            f"<Response><Errors><Error>{error}</Error></Errors>"
-            f"<RequestID>{request_id}</RequestID></Response>"
-        )
-    else:
-        xml = (
-            f"<ErrorResponse><Error><Type>Sender</Type>{error}</Error>"
-            f"<RequestId>{request_id}</RequestId></ErrorResponse>"
-        )
-    return fault.status, "text/xml", b'<?xml version="1.0"?>' + xml.encode()
-
-
-def status_line(status: int) -> str:
-    """`400 Bad Request`."""
-    return f"{status} {HTTPStatus(status).phrase}"

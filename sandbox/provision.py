@@ -1,31 +1,21 @@
 """Deploys the estate into the sandbox's own endpoint, from `iam/`, `schema/` and `ssm/`.
 
 Everything that the product's artefacts describe is created through boto3, so that a wrong artefact
-fails here as it would in AWS. Accounts and instances, whose ids AWS would make up, get the estate's
-ids by writing moto's records.
+fails here as it would in AWS. Accounts and instances are written into moto's records.
 """
 
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
-
-from moto.core.base_backend import BackendDict
-from moto.ec2.models import ec2_backends
-from moto.organizations.models import (
-    FakeAccount,
-    FakeOrganizationalUnit,
-    organizations_backends,
-)
-from moto.s3.models import s3_backends
 
 from discovery import artefacts
 from discovery.partitions import partition_of
 from discovery.settings import Settings
-from sandbox.estate.model import Account, Estate, EstateHost
-from sandbox.iam.access import INSTANCE_ROLE, MANAGEMENT_ROLE
+from sandbox.estate import Account, Estate
+from sandbox.iam import INSTANCE_ROLE, MANAGEMENT_ROLE
+from sandbox.moto_records import create_instance, create_organisation
 
 ClientOf = Callable[[str, str, str], Any]
 """Service, account, region -> a boto3 client of that account's owner."""
@@ -43,29 +33,13 @@ _INSTANCE_TRUST = json.dumps(
     }
 )
 _RUNNER_TRUST = _INSTANCE_TRUST.replace("ec2.amazonaws.com", "lambda.amazonaws.com")
-_STOPPED = ("stopped", 80)
-ROOT = "r-sbx1"
-"""The organisation's root."""
-
-
-def reset_moto() -> None:
-    """Forget all of moto's records. They are global: one sandbox a process."""
-    # moto's own reset makes every backend anew before it drops it, which takes seconds.
-    used: list[BackendDict[Any]] = vars(BackendDict)["_instances"]
-    for backends in used:
-        backends.clear()
-    used.clear()
-    s3_backends.bucket_accounts.clear()
-    organizations_backends.master_accounts.clear()
-    # The default machine images would cost a tenth of a second per region, and nothing uses them.
-    os.environ.setdefault("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
 
 
 def provision(estate: Estate, settings: Settings, client: ClientOf) -> None:
     """Deploy everything. The endpoint must be up: `client` calls it."""
     values = artefacts.placeholder_values(settings, MANAGEMENT_ACCOUNT_ID=estate.management_account)
     _create_management(estate, settings, values, client)
-    _create_organisation(estate, partition_of(settings.home_region).name)
+    create_organisation(estate, partition_of(settings.home_region).name)
     text = artefacts.document_text(settings)
     for account in estate.accounts:
         _create_roles(account, settings, values, client)
@@ -108,34 +82,6 @@ def _create_management(
     )
 
 
-def _create_organisation(estate: Estate, partition: str) -> None:
-    home = (estate.management_account, partition)
-    organisation = organizations_backends[home[0]][home[1]]
-    organisation.create_organization(region="us-east-1", FeatureSet="ALL")
-    assert organisation.org is not None  # noqa: S101 - for the type checker: it was just created
-    root = organisation.ou[0]
-    root.id = organisation.org.root_id = ROOT
-    for member in organisation.accounts:
-        member.parent_id = ROOT
-    for unit in estate.units:
-        made = FakeOrganizationalUnit(
-            organisation.org, Name=unit.name, ParentId=unit.parent or ROOT
-        )
-        made.id = unit.id
-        organisation.ou.append(made)
-    for account in estate.accounts:
-        if account.id == estate.management_account:
-            continue
-        member = FakeAccount(
-            organisation.org, AccountName=account.name, Email=f"{account.name}@example.com"
-        )
-        member.id = account.id
-        member.parent_id = account.unit or ROOT
-        member.status = member.state = account.status
-        organisation.accounts.append(member)
-        organizations_backends.master_accounts[account.id] = home
-
-
 def _create_roles(
     account: Account, settings: Settings, values: Mapping[str, str], client: ClientOf
 ) -> None:
@@ -159,7 +105,9 @@ def _put_policy(
 ) -> None:
     policy = artefacts.render(path, values)
     policy["Statement"] = [
-        kept for one in policy["Statement"] if (kept := _without(one, frozenset(lacking)))
+        kept
+        for statement in policy["Statement"]
+        if (kept := _without(statement, frozenset(lacking)))
     ]
     iam.put_role_policy(
         RoleName=role, PolicyName="DatabaseDiscovery", PolicyDocument=json.dumps(policy)
@@ -168,28 +116,6 @@ def _put_policy(
 
 def _without(statement: dict[str, Any], actions: frozenset[str]) -> dict[str, Any] | None:
     given = statement["Action"]
-    kept = [one for one in ([given] if isinstance(given, str) else given) if one not in actions]
+    given = [given] if isinstance(given, str) else given
+    kept = [action for action in given if action not in actions]
     return {**statement, "Action": kept} if kept else None
-
-
-def create_instance(host: EstateHost) -> None:
-    """Make the EC2 instance of `host`, under the id the estate gives it."""
-    backend = ec2_backends[host.account_id][host.region]
-    reservation = backend.run_instances(
-        "ami-0d4b0e5c7a9f81236",
-        1,
-        None,
-        [],
-        instance_type=host.instance_type,
-        is_instance_type_default=False,
-        region_name=host.region,
-        block_device_mappings=[],
-    )
-    (instance,) = reservation.instances
-    instance.id = host.instance_id
-    instance.architecture = "arm64" if host.architecture == "aarch64" else "x86_64"
-    instance.platform = "windows" if host.platform == "Windows" else None
-    instance.nics[0].private_ip_address = host.private_ip
-    instance.add_tags({"Name": host.name, **host.tags})
-    if host.state == "stopped":
-        instance._state.name, instance._state.code = _STOPPED

@@ -1,5 +1,7 @@
-"""`TransactWriteItems` over moto's tables. moto's own copies each whole table for its undo, which
-makes every transaction as slow as its table is large."""
+"""DynamoDB's `TransactWriteItems` over moto's tables.
+
+moto's own copies each whole table for its undo: a transaction takes longer the larger its table is.
+"""
 
 from __future__ import annotations
 
@@ -14,16 +16,20 @@ from moto.dynamodb.comparisons import get_filter_expression
 from moto.dynamodb.exceptions import MockValidationException, ResourceNotFoundException
 from moto.dynamodb.models import DynamoDBBackend, dynamodb_backends
 
-from sandbox.call import AwsFaultError, Call, Response
+from sandbox.call import AwsFaultError, Call
+from sandbox.http_responses import Response
 
 _MAX_ACTIONS = 100
 _CANCELED = "TransactionCanceledException"
 
+Action = tuple[str, dict[str, Any]]
+"""The kind of a write, such as "Put", and its arguments."""
+
 
 def transact_write(call: Call, account: str) -> Response:
-    """Do all of it or nothing: first every condition, then every write.
+    """Do every action or none: first all conditions are checked, then everything is written.
 
-    Raises AwsFaultError for what DynamoDB refuses; a failed condition is an answer with reasons.
+    Raises AwsFaultError for what DynamoDB refuses. A failed condition is a response with reasons.
     """
     backend = dynamodb_backends[account][call.region]
     actions = [next(iter(item.items())) for item in call.json["TransactItems"]]
@@ -31,19 +37,11 @@ def transact_write(call: Call, account: str) -> Response:
         raise AwsFaultError("ValidationException", f"a transaction has 1 to {_MAX_ACTIONS} actions")
     try:
         keys = [_key(backend, kind, arguments) for kind, arguments in actions]
+        _refuse_one_item_twice(actions, keys)
         before = [
             backend.get_item(arguments["TableName"], key)
             for key, (_, arguments) in zip(keys, actions, strict=True)
         ]
-        places = {
-            (arguments["TableName"], str(sorted(key.items())))
-            for key, (_, arguments) in zip(keys, actions, strict=True)
-        }
-        if len(places) < len(actions):
-            raise AwsFaultError(
-                "ValidationException",
-                "Transaction request cannot include multiple operations on one item",
-            )
         failed = [
             not _holds(arguments, item)
             for (_, arguments), item in zip(actions, before, strict=True)
@@ -59,6 +57,18 @@ def transact_write(call: Call, account: str) -> Response:
     if call.json.get("ReturnConsumedCapacity", "NONE") != "NONE":
         content["ConsumedCapacity"] = _consumed(backend, actions, keys, before)
     return 200, "application/x-amz-json-1.0", json.dumps(content).encode()
+
+
+def _refuse_one_item_twice(actions: Sequence[Action], keys: Sequence[dict[str, Any]]) -> None:
+    items = {
+        (arguments["TableName"], str(sorted(key.items())))
+        for key, (_, arguments) in zip(keys, actions, strict=True)
+    }
+    if len(items) < len(actions):
+        raise AwsFaultError(
+            "ValidationException",
+            "Transaction request cannot include multiple operations on one item",
+        )
 
 
 def _key(backend: DynamoDBBackend, kind: str, arguments: dict[str, Any]) -> dict[str, Any]:
@@ -88,11 +98,11 @@ def _holds(arguments: dict[str, Any], item: Any) -> bool:
 
 def _apply(
     backend: DynamoDBBackend,
-    actions: Sequence[tuple[str, dict[str, Any]]],
+    actions: Sequence[Action],
     keys: Sequence[dict[str, Any]],
     before: Sequence[Any],
 ) -> None:
-    """Write; when moto refuses one of the writes, put back what the others replaced."""
+    """Write everything. When moto refuses a write, put back what the others replaced."""
     for done, ((kind, arguments), key) in enumerate(zip(actions, keys, strict=True)):
         table = arguments["TableName"]
         try:
@@ -116,12 +126,14 @@ def _apply(
 
 def _consumed(
     backend: DynamoDBBackend,
-    actions: Sequence[tuple[str, dict[str, Any]]],
+    actions: Sequence[Action],
     keys: Sequence[dict[str, Any]],
     before: Sequence[Any],
 ) -> list[dict[str, Any]]:
-    """Units by table: a transactional write takes two for each KiB of the larger of the item as it
-    was and as it is. Those of indexes are left out."""
+    """Capacity units by table, without those of indexes.
+
+    A transactional write takes two units for each KiB of the larger of the old and the new item.
+    """
     units: Counter[str] = Counter()
     for (kind, arguments), key, old in zip(actions, keys, before, strict=True):
         table = arguments["TableName"]
@@ -140,14 +152,16 @@ def _restore(backend: DynamoDBBackend, table: str, key: dict[str, Any], item: An
 
 
 def _canceled(failed: Sequence[bool]) -> Response:
-    codes = ["ConditionalCheckFailed" if one else "None" for one in failed]
+    codes = ["ConditionalCheckFailed" if is_failed else "None" for is_failed in failed]
     content = {
         "__type": f"com.amazonaws.dynamodb.v20120810#{_CANCELED}",
         "Message": "Transaction cancelled, please refer cancellation reasons for specific reasons "
         f"[{', '.join(codes)}]",
         "CancellationReasons": [
-            {"Code": code, "Message": "The conditional request failed"} if one else {"Code": code}
-            for code, one in zip(codes, failed, strict=True)
+            {"Code": code, "Message": "The conditional request failed"}
+            if is_failed
+            else {"Code": code}
+            for code, is_failed in zip(codes, failed, strict=True)
         ],
     }
     return 400, "application/x-amz-json-1.0", json.dumps(content).encode()

@@ -29,7 +29,7 @@ from discovery.model import (
 from discovery.run import Event, HostDone, ScopeFinished, start_run
 from discovery.web import api
 from sandbox import Sandbox
-from sandbox.estate.load import Account, EstateHost
+from sandbox.estate import Account, EstateHost
 from tests.support.empty_tables import empty_tables
 from tests.support.hosts import revive_hosts
 

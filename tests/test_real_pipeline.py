@@ -23,7 +23,7 @@ from discovery.aws.session import Aws
 from discovery.cli.local_aws import clean_environment
 from discovery.model import DatabaseRecord, DatabaseStatus
 from discovery.settings import load_settings
-from sandbox.estate.load import load_estate, this_machine
+from sandbox.estate import load_estate, this_machine
 from tests.support.needs import missing
 from tests.support.real_servers import MariaDB, PostgreSQL, Server, apparent_size
 from tests.support.sandbox_process import sandbox_process

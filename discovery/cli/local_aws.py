@@ -1,31 +1,31 @@
-"""The sandbox seen from the command line: a child process, and the exports that point at it."""
+"""The sandbox as the command line sees it: a child process, and the variables that point at it."""
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import shlex
 import subprocess
 import sys
 from collections.abc import Mapping
+from importlib.util import find_spec
+from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import NoReturn, Self
 
 from discovery.artefacts import ROOT
-from discovery.cli.boundary import not_installed
-from discovery.errors import DiscoveryError
+from discovery.errors import ConfigurationError, DiscoveryError
 
 _STOP_SECONDS = 10
+_SANDBOX_PACKAGES = ("moto", "flask")
 _LOCAL = "127.0.0.1,localhost"
 _OWN_PREFIXES = ("AWS_", "DISCOVERY_", "SPOKE_", "COMMAND_TIMEOUT")
 
 
 class LocalAws:
-    """A sandbox in a child process, started with `options` of `python -m sandbox`.
+    """A sandbox in a child process. It ends with this one, however that ends.
 
-    It ends with this process, however that ends: the child stops when its stdin, a pipe from here,
-    closes.
+    `options` are those of `python -m sandbox`.
     """
 
     def __init__(self, *options: str) -> None:
@@ -34,38 +34,31 @@ class LocalAws:
     def __enter__(self) -> Self:
         """Start the child and return at once; `environment` waits for it.
 
-        Raises click's usage error when the sandbox's packages are not installed.
+        Raises ConfigurationError when the sandbox's packages are not installed.
         """
-        for package in ("moto", "flask"):
-            if not _is_installed(package):
-                raise not_installed(package)
-        self._child = subprocess.Popen(  # noqa: S603  our own sandbox, with our own options
-            [sys.executable, "-m", "sandbox", "--stop-with-parent", *self._options],
-            cwd=ROOT,
-            env=clean_environment(os.environ),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            start_new_session=True,  # Ctrl-C is for this process, which then stops the child
-        )
+        self._child = start_sandbox(ROOT, *self._options)
         return self
 
     def environment(self) -> dict[str, str]:
-        """What points an AWS client at the sandbox, once it answers.
+        """The variables that point an AWS client at the sandbox, once it answers.
 
         Raises DiscoveryError when the sandbox ends instead.
         """
         for line in self._child.stdout or ():
             exports: dict[str, str] = json.loads(line)
             return exports
-        raise DiscoveryError(
+        raise self._ended()
+
+    def wait(self) -> NoReturn:
+        """Wait until interrupted. Raises DiscoveryError when the sandbox ends before."""
+        self._child.wait()
+        raise self._ended()
+
+    def _ended(self) -> DiscoveryError:
+        return DiscoveryError(
             f"the sandbox ended with exit code {self._child.wait()}",
             hint="Its own message stands above; `python -m discovery sandbox` runs it alone.",
         )
-
-    def wait(self) -> None:
-        """Wait until the child ends."""
-        self._child.wait()
 
     def __exit__(
         self,
@@ -81,11 +74,29 @@ class LocalAws:
             self._child.communicate()
 
 
-def _is_installed(package: str) -> bool:
-    try:
-        return importlib.util.find_spec(package) is not None
-    except ValueError:  # what `sys.modules` says of a package that must not be imported
-        return False
+def start_sandbox(root: Path, *options: str) -> subprocess.Popen[str]:
+    """Start `python -m sandbox`; `root` is the folder that holds `sandbox/`.
+
+    The child prints one line of JSON when it is ready. It ends when its stdin, a pipe from here,
+    closes. Raises ConfigurationError when the sandbox's packages are not installed.
+    """
+    missing = [name for name in _SANDBOX_PACKAGES if find_spec(name) is None]
+    if missing:
+        raise ConfigurationError(
+            f"the sandbox needs packages that are not installed: {', '.join(missing)}",
+            hint="To have them, install database-discovery[sandbox].",
+        )
+    environment = clean_environment(os.environ)
+    path = [str(root), *filter(None, [environment.get("PYTHONPATH")])]
+    return subprocess.Popen(  # noqa: S603 - this very interpreter
+        # -P: a folder or file called `sandbox` where the user stands is not taken for it
+        [sys.executable, "-P", "-m", "sandbox", "--stop-with-parent", *options],
+        env=environment | {"PYTHONPATH": os.pathsep.join(path)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,  # Ctrl-C is for this process, which then stops the child
+    )
 
 
 def clean_environment(environment: Mapping[str, str]) -> dict[str, str]:
@@ -112,7 +123,7 @@ def enter(exports: Mapping[str, str]) -> None:
 
 
 def export_lines(exports: Mapping[str, str]) -> str:
-    """Shell lines that point whatever the shell starts at the sandbox."""
+    """Shell lines that point every process of the shell at the sandbox."""
     lines = ["unset AWS_PROFILE AWS_DEFAULT_PROFILE AWS_SESSION_TOKEN"]
     lines += [f"export {name}={shlex.quote(value)}" for name, value in sorted(exports.items())]
     lines += [f'export NO_PROXY="${{NO_PROXY:+$NO_PROXY,}}{_LOCAL}"']

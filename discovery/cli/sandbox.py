@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+import contextlib
 
 import click
 
-from discovery.cli.boundary import tell
 from discovery.cli.local_aws import LocalAws, export_lines
 
 
@@ -27,9 +26,8 @@ def sandbox(port: int, this_host: bool) -> None:
       aws ec2 describe-instances
     """
     options = ["--port", str(port), *(["--include-this-host"] if this_host else [])]
-    with LocalAws(*options) as local_aws:
+    with contextlib.suppress(KeyboardInterrupt), LocalAws(*options) as local_aws:
         exports = local_aws.environment()
         click.echo(export_lines(exports))
-        tell(f"local AWS at {exports['AWS_ENDPOINT_URL']}; Ctrl-C stops it")
-        with suppress(KeyboardInterrupt):
-            local_aws.wait()
+        click.echo(f"local AWS at {exports['AWS_ENDPOINT_URL']}; Ctrl-C stops it", err=True)
+        local_aws.wait()

@@ -1,4 +1,4 @@
-"""Writes files below a folder as if it were `/`: few system calls, nothing only Linux has."""
+"""Writes files below a folder as if it were `/`, with nothing that only Linux has."""
 
 from __future__ import annotations
 
@@ -53,19 +53,3 @@ class Tree:
             self._parent(folder)
             Path(self._root + folder).mkdir(exist_ok=True)
             self._made.add(folder)
-
-
-def share_out(total: int, parts: dict[str, tuple[float, int]], page: int = 16384) -> dict[str, int]:
-    """Divide `total` bytes among files: path -> (weight, most bytes), in whole pages.
-
-    What rounding and the bounds leave over goes to the file with the largest weight, so that the
-    sum is exact.
-    """
-    weights = sum(weight for weight, _ in parts.values())
-    sizes = {
-        path: min(int(total * weight / weights), most) // page * page
-        for path, (weight, most) in parts.items()
-    }
-    largest = max(parts, key=lambda path: parts[path][0])
-    sizes[largest] += total - sum(sizes.values())
-    return sizes

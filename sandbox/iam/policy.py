@@ -1,4 +1,4 @@
-"""The IAM policy language, as far as `iam/` uses it. What is not known here is not allowed."""
+"""The IAM policy language, as far as the deployable policies use it. The rest is not allowed."""
 
 from __future__ import annotations
 
@@ -42,8 +42,11 @@ def allows(
     context: Mapping[str, str],
     principal: Principal | None = None,
 ) -> bool:
-    """Whether `policies` allow it and none denies it. `resource` is None for a trust policy, whose
-    statements name the `principal` instead."""
+    """Whether a statement of `policies` allows the action and none denies it.
+
+    `context` are the values of condition keys. `resource` is None for a trust policy, whose
+    statements name the `principal` instead. Raises NotImplementedError for an unknown condition.
+    """
     allowed = False
     for policy in policies:
         for statement in _as_list(policy["Statement"]):
@@ -62,17 +65,21 @@ def _applies(
     context: Mapping[str, str],
     principal: Principal | None,
 ) -> bool:
-    if not any(_like(one.lower(), action.lower()) for one in _as_list(statement["Action"])):
+    actions = (pattern.lower() for pattern in _as_list(statement["Action"]))
+    if not _any_like(actions, action.lower()):
         return False
     if principal is not None and not _names(statement.get("Principal"), principal):
         return False
-    if resource is not None and not any(
-        _like(one, resource) for one in _as_list(statement["Resource"])
-    ):
+    if resource is not None and not _any_like(_as_list(statement["Resource"]), resource):
         return False
-    conditions = statement.get("Condition", {})
+    return _fulfilled(statement.get("Condition", {}), context)
+
+
+def _fulfilled(conditions: Mapping[str, Mapping[str, Any]], context: Mapping[str, str]) -> bool:
+    """Whether every condition holds; one holds when any of its values does."""
     return all(
-        key in context and any(_compare(operator, one, context[key]) for one in _as_list(wanted))
+        key in context
+        and any(_compare(operator, value, context[key]) for value in _as_list(wanted))
         for operator, tests in conditions.items()
         for key, wanted in tests.items()
     )
@@ -91,7 +98,11 @@ def _names(statement: Any, principal: Principal) -> bool:
         return bool(statement == "*")
     root = f"arn:{principal.partition}:iam::{principal.account}:root"
     known = {"*", principal.account, root, principal.arn, principal.role_arn}
-    return any(one in known for one in _as_list(statement.get("AWS", [])))
+    return any(name in known for name in _as_list(statement.get("AWS", [])))
+
+
+def _any_like(patterns: Iterable[str], text: str) -> bool:
+    return any(_like(pattern, text) for pattern in patterns)
 
 
 @lru_cache(maxsize=4096)

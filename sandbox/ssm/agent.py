@@ -1,72 +1,48 @@
-"""The SSM agent: executes a document's steps, for real, against the folder that stands for a host.
+"""The SSM agent: executes a document's steps against the folder that stands for a host.
 
-`aws:downloadContent` fetches from the sandbox's S3 with the instance role; `aws:runShellScript`
-runs the document's own commands with `sh`. The one liberty: `python3` on the PATH is this
-interpreter with `--root FOLDER` added, so that the probe looks at the host's folder.
+`aws:downloadContent` fetches from the sandbox's S3 with the instance role. `aws:runShellScript`
+runs the document's own commands with `sh`. Only `python3` on the PATH is not the host's: it is
+this interpreter with `--root FOLDER` added, so that the probe looks at the host's folder.
 """
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import re
 import shlex
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from threading import Lock
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from sandbox.ssm.instances import SandboxHost
-from sandbox.ssm.steps import STOPPED_CODE, StepResult
+from sandbox.ssm.job import Job, stop_group
+from sandbox.ssm.step_result import STOPPED_CODE, StepResult
 
 _TOOLS = ("sh", "nice", "ionice", "true", "cat", "rm", "sleep")
 _PARAMETER = re.compile(r"\{\{\s*(\w+)\s*\}\}")
 _GARBAGE = '\x1b]0;not a report\x07{"schema": 1, "databases": [{"db_id": \x00'
 
 Step = Mapping[str, Any]
+"""A step of a document, or its inputs."""
 
-
-class Job:
-    """One document on one host: what a cancel gets hold of."""
-
-    def __init__(self) -> None:
-        self.is_cancelled = False
-        self._process: subprocess.Popen[bytes] | None = None
-        self._lock = Lock()
-
-    def cancel(self) -> None:
-        """Start no further step, and end the running one with everything it started."""
-        with self._lock:
-            self.is_cancelled = True
-            if self._process is not None:
-                stop_group(self._process)
-
-    @contextlib.contextmanager
-    def running(self, process: subprocess.Popen[bytes]) -> Iterator[None]:
-        """While inside, `cancel` stops `process`."""
-        with self._lock:
-            self._process = process
-            if self.is_cancelled:
-                stop_group(process)
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._process = None
+_Outcome = tuple[str, str, int, str, str]
+"""Status, details, exit code, stdout, stderr."""
 
 
 class Agent:
-    """Runs documents. `s3_client` gives a client with the instance role of an account."""
+    """Runs documents in folders of `scratch`.
+
+    `s3_client` returns a client with the credentials of an account's instance role.
+    """
 
     def __init__(self, scratch: Path, s3_client: Callable[[str], Any]) -> None:
         self._scratch = scratch
@@ -80,7 +56,7 @@ class Agent:
     def run(
         self, host: SandboxHost, document: Step, parameters: Mapping[str, str], job: Job
     ) -> list[StepResult]:
-        """Execute the steps in order; the results of those that were reached."""
+        """Execute the steps in order; returns the results of those that were reached."""
         results: list[StepResult] = []
         work = Path(tempfile.mkdtemp(prefix=f"{host.instance_id}-", dir=self._scratch))
         try:
@@ -98,20 +74,7 @@ class Agent:
 
     def _run_step(self, host: SandboxHost, step: Step, work: Path, job: Job) -> StepResult:
         started = datetime.now(UTC)
-        unmet = _unmet_precondition(step, host.spec.platform)
-        if unmet:
-            text = f"Step execution skipped due to unsatisfied preconditions: '{unmet}'. "
-            outcome = ("Success", "Success", 0, f"{text}Step name: {step['name']}", "")
-        elif step["action"] == "aws:downloadContent":
-            outcome = self._download(host, step["inputs"], work)
-        elif host.output is not None:
-            status = "Success" if host.exit_code == 0 else "Failed"
-            outcome = (status, status, host.exit_code, host.output, host.error_output)
-        elif host.behaviour == "garbage":
-            outcome = ("Success", "Success", 0, _GARBAGE, "")
-        else:
-            outcome = self._run_script(host, step["inputs"], work, job)
-        status, details, code, stdout, stderr = outcome
+        status, details, code, stdout, stderr = self._outcome(host, step, work, job)
         return StepResult(
             name=step["name"],
             action=step["action"],
@@ -124,9 +87,21 @@ class Agent:
             finished=datetime.now(UTC),
         )
 
-    def _download(
-        self, host: SandboxHost, inputs: Step, work: Path
-    ) -> tuple[str, str, int, str, str]:
+    def _outcome(self, host: SandboxHost, step: Step, work: Path, job: Job) -> _Outcome:
+        unmet = _unmet_precondition(step, host.spec.platform)
+        if unmet:
+            text = f"Step execution skipped due to unsatisfied preconditions: '{unmet}'. "
+            return "Success", "Success", 0, f"{text}Step name: {step['name']}", ""
+        if step["action"] == "aws:downloadContent":
+            return self._download(host, step["inputs"], work)
+        if host.output is not None:
+            status = "Success" if host.exit_code == 0 else "Failed"
+            return status, status, host.exit_code, host.output, host.error_output
+        if host.behaviour == "garbage":
+            return "Success", "Success", 0, _GARBAGE, ""
+        return self._run_script(host, step["inputs"], work, job)
+
+    def _download(self, host: SandboxHost, inputs: Step, work: Path) -> _Outcome:
         source = urlsplit(json.loads(inputs["sourceInfo"])["path"])
         bucket, _, key = unquote(source.path).lstrip("/").partition("/")
         target = work / inputs["destinationPath"]
@@ -139,9 +114,7 @@ class Agent:
         target.write_bytes(body)
         return "Success", "Success", 0, f"Content downloaded to {target}", ""
 
-    def _run_script(
-        self, host: SandboxHost, inputs: Step, work: Path, job: Job
-    ) -> tuple[str, str, int, str, str]:
+    def _run_script(self, host: SandboxHost, inputs: Step, work: Path, job: Job) -> _Outcome:
         script = work / "_script.sh"
         script.write_text("\n".join(inputs["runCommand"]) + "\n", encoding="utf-8")
         process = subprocess.Popen(  # noqa: S603 - the document's commands are what it is for
@@ -170,7 +143,7 @@ class Agent:
         return status, status, process.returncode, stdout, stderr
 
     def _path(self, host: SandboxHost, work: Path) -> str:
-        """A PATH with the few tools a document needs, and python3 only where the host has one."""
+        """A PATH with the few tools a document needs, and python3 where the host has one."""
         if not host.has_python:
             return str(self._tools)
         shims = work / "bin"
@@ -180,12 +153,6 @@ class Agent:
         shim.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} "$@"{root}\n', "utf-8")
         shim.chmod(0o700)
         return f"{shims}{os.pathsep}{self._tools}"
-
-
-def stop_group(process: subprocess.Popen[bytes]) -> None:
-    """End a step and its children; that it has just ended by itself is no fault."""
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, signal.SIGKILL)
 
 
 def _unmet_precondition(step: Step, platform: str) -> str | None:

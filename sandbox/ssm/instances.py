@@ -1,4 +1,4 @@
-"""The instances of a running sandbox: what the agent runs on, and what a test may change."""
+"""Managed instances of a running sandbox: agents run on them, tests change them."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 
 from moto.ec2.models import ec2_backends
 
-from sandbox.estate.model import Behaviour, EstateHost
-from sandbox.host.cache import cached_host
+from sandbox.estate import Behaviour, EstateHost
+from sandbox.host import cached_host
 
 AGENT_VERSION = "3.3.1611.0"
 
@@ -17,9 +17,9 @@ AGENT_VERSION = "3.3.1611.0"
 class SandboxHost:
     """One instance of the estate. Set its attributes to change how it behaves from now on.
 
-    `agent` is "online", "offline" or "none"; `output` replaces what the probe step prints, and
-    `error_output` and `exit_code` go with it; `delay_seconds` is simulated time before a command
-    starts.
+    `agent` is "online", "offline" or "none". `delay_seconds` is simulated time before a command
+    starts. `output`, unless it is None, replaces what the probe step prints; `error_output` and
+    `exit_code` go with it.
     """
 
     def __init__(self, spec: EstateHost, store: Path) -> None:
@@ -42,23 +42,23 @@ class SandboxHost:
 
     @property
     def folder(self) -> Path:
-        """What looks like `/` there, to be read only; built when it is first asked for."""
+        """The folder that looks like its `/`, to be read only; built when it is first asked for."""
         if self.spec.root is not None:
             return Path(self.spec.root)
         return cached_host(self.spec, self._store)
 
     @property
     def has_python(self) -> bool:
-        """Whether the host has a python3 (which the folder only shows: the sandbox's own runs)."""
+        """Whether the host has a python3. The folder only shows it: the sandbox's own runs."""
         return self.is_this_machine or os.path.lexists(self.folder / "usr/bin/python3")
 
     def rebuild(self, spec: EstateHost) -> None:
-        """From now on it looks as another description of the same host says."""
+        """Make it look as another description of the same host says, from now on."""
         self.spec = spec
 
     @property
     def state(self) -> str:
-        """EC2's name of its state; "terminated" also when EC2 has forgotten it."""
+        """EC2's name of its state: "terminated" also when EC2 has forgotten it."""
         instance = self._instance()
         return instance.state if instance else "terminated"
 
@@ -73,7 +73,7 @@ class SandboxHost:
         return self.agent == "online" and self.state == "running"
 
     def start(self) -> None:
-        """Start the instance again, even a terminated one: so that a test can undo what it did."""
+        """Start the instance again, even a terminated one, so that a test can undo what it did."""
         self._instance().start()
 
     def stop(self) -> None:
@@ -101,4 +101,7 @@ class SandboxHost:
 
     def _instance(self) -> Any:
         backend = ec2_backends[self.account_id][self.region]
-        return next((one for one in backend.all_instances() if one.id == self.instance_id), None)
+        return next(
+            (instance for instance in backend.all_instances() if instance.id == self.instance_id),
+            None,
+        )

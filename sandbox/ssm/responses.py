@@ -1,6 +1,6 @@
 """Commands and invocations in the SSM API's shapes: Command, CommandInvocation, CommandPlugin.
 
-Times are epoch seconds, as the JSON protocol has them, or ISO 8601 where the API says a string.
+Times are epoch seconds, as in the JSON protocol, or ISO 8601 where the API wants a string.
 """
 
 from __future__ import annotations
@@ -8,16 +8,16 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sandbox.ssm.commands import Command, Invocation
-from sandbox.ssm.steps import NOT_RUN_CODE, StepResult
+from sandbox.ssm.command import Command, Invocation
+from sandbox.ssm.step_result import NOT_RUN_CODE, StepResult
 
 
 def command_response(command: Command) -> dict[str, Any]:
     """`Command`, as SendCommand and ListCommands give it."""
     status, details = command.status
-    ends = list(command.invocations.values())
+    invocations = command.invocations.values()
     request = command.request
-    answer = {
+    response = {
         "CommandId": command.command_id,
         "DocumentName": command.document_name,
         "DocumentVersion": command.document_version,
@@ -31,23 +31,25 @@ def command_response(command: Command) -> dict[str, Any]:
         "StatusDetails": details,
         "MaxConcurrency": request.get("MaxConcurrency", "50"),
         "MaxErrors": request.get("MaxErrors", "0"),
-        "TargetCount": len(ends),
-        "CompletedCount": sum(one.is_done for one in ends),
+        "TargetCount": len(invocations),
+        "CompletedCount": sum(invocation.is_done for invocation in invocations),
         "ErrorCount": command.errors,
-        "DeliveryTimedOutCount": sum(one.details == "DeliveryTimedOut" for one in ends),
+        "DeliveryTimedOutCount": sum(
+            invocation.details == "DeliveryTimedOut" for invocation in invocations
+        ),
         "TimeoutSeconds": int(command.delivery_seconds),
     }
     for name in ("OutputS3BucketName", "OutputS3KeyPrefix", "OutputS3Region"):
         if name in request:
-            answer[name] = request[name]
-    return answer
+            response[name] = request[name]
+    return response
 
 
 def invocation_response(
     command: Command, invocation: Invocation, *, details: bool
 ) -> dict[str, Any]:
-    """`CommandInvocation`; with `details`, each step's plugin entry and its output."""
-    answer: dict[str, Any] = {
+    """`CommandInvocation`. With `details` it has each step's plugin entry and output."""
+    response: dict[str, Any] = {
         "CommandId": command.command_id,
         "InstanceId": invocation.host.instance_id,
         "InstanceName": "",
@@ -62,18 +64,18 @@ def invocation_response(
         "CommandPlugins": [],
     }
     if details:
-        answer["CommandPlugins"] = [
+        response["CommandPlugins"] = [
             _plugin(command, invocation, step) for step in _steps(command, invocation)
         ]
-    return answer
+    return response
 
 
-def invocation_result(command: Command, invocation: Invocation, name: str) -> dict[str, Any]:
+def step_response(command: Command, invocation: Invocation, name: str) -> dict[str, Any]:
     """`GetCommandInvocationResult` for the step called `name`."""
-    step = next((one for one in _steps(command, invocation) if one.name == name), None)
+    step = next((step for step in _steps(command, invocation) if step.name == name), None)
     if step is None:  # an earlier step failed, so that this one was not reached
         step = StepResult(name, "", invocation.status, invocation.details, NOT_RUN_CODE)
-    answer = {
+    response = {
         "CommandId": command.command_id,
         "InstanceId": invocation.host.instance_id,
         "Comment": command.request.get("Comment", ""),
@@ -90,8 +92,10 @@ def invocation_result(command: Command, invocation: Invocation, name: str) -> di
         "StandardErrorContent": step.fetched_stderr,
     }
     if step.started and step.finished:
-        answer["ExecutionElapsedTime"] = f"PT{(step.finished - step.started).total_seconds():.3f}S"
-    return answer | _urls(command, invocation, step)
+        response["ExecutionElapsedTime"] = (
+            f"PT{(step.finished - step.started).total_seconds():.3f}S"
+        )
+    return response | _urls(command, invocation, step)
 
 
 def output_prefix(command: Command, invocation: Invocation, step: StepResult) -> str:
@@ -106,7 +110,7 @@ def output_prefix(command: Command, invocation: Invocation, step: StepResult) ->
 
 
 def _plugin(command: Command, invocation: Invocation, step: StepResult) -> dict[str, Any]:
-    answer: dict[str, Any] = {
+    response: dict[str, Any] = {
         "Name": step.name,
         "Status": step.status,
         "StatusDetails": step.details,
@@ -121,8 +125,8 @@ def _plugin(command: Command, invocation: Invocation, step: StepResult) -> dict[
         ("ResponseFinishDateTime", step.finished),
     ):
         if at:
-            answer[key] = at.timestamp()
-    return answer | _urls(command, invocation, step)
+            response[key] = at.timestamp()
+    return response | _urls(command, invocation, step)
 
 
 def _urls(command: Command, invocation: Invocation, step: StepResult) -> dict[str, str]:
@@ -135,7 +139,7 @@ def _urls(command: Command, invocation: Invocation, step: StepResult) -> dict[st
 
 
 def _steps(command: Command, invocation: Invocation) -> list[StepResult]:
-    """The steps as far as they are known: those of a host that has not finished have no result."""
+    """The steps' results. Until the host has finished, each has the invocation's status."""
     if invocation.is_done:
         return invocation.results
     return [

@@ -17,7 +17,7 @@ from discovery.artefacts import ROOT
 from discovery.run import start_run
 from discovery.settings import load_settings
 from sandbox import Sandbox
-from sandbox.ssm.instances import SandboxHost
+from sandbox.ssm import SandboxHost
 from tests.support.empty_tables import empty_tables
 
 TIMEOUT_MS = 30_000

@@ -18,7 +18,7 @@ from discovery.model import DatabaseRecord
 from discovery.settings import Settings
 from discovery.view.labels import requests_sent, units_used
 from sandbox import Sandbox
-from sandbox.ssm.instances import SandboxHost
+from sandbox.ssm import SandboxHost
 from tests.browser.conftest import TIMEOUT_MS, serving
 from tests.support.snapshots import database
 from tests.support.stored import remove_record, store_records

@@ -49,7 +49,7 @@ from discovery.run import (
 from discovery.run.commands import ScopeCommands
 from sandbox import Sandbox
 from sandbox.iam.policy import allows
-from sandbox.ssm.instances import SandboxHost
+from sandbox.ssm import SandboxHost
 from tests.support.empty_tables import empty_tables
 from tests.support.handlers import Context, discovery_handler
 from tests.support.hosts import hosts_of, request_for
@@ -187,7 +187,7 @@ def machine(
     if ROLE not in {role["RoleName"] for role in iam.list_roles()["Roles"]}:
         iam.create_role(RoleName=ROLE, AssumeRolePolicyDocument="{}")
     iam.put_role_policy(RoleName=ROLE, PolicyName="own", PolicyDocument=json.dumps(policy))
-    s3 = sandbox._client("s3", sandbox._key(account, ROLE), sandbox.settings.home_region)
+    s3 = sandbox._clients.client("s3", account, sandbox.settings.home_region, ROLE)
     clients = {"lambda": function, "s3": s3}
     for module in (lambda_eval_utils, resource_eval_s3):
         monkeypatch.setattr(module, "boto_client_for", lambda service, **_: clients[service])

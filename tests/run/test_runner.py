@@ -35,7 +35,7 @@ from discovery.run.events import Event, RunFinished, ScopeListed
 from discovery.run.runner import DiscoveryRun, start_run
 from discovery.settings import Settings
 from sandbox import Sandbox
-from sandbox.ssm.instances import SandboxHost
+from sandbox.ssm import SandboxHost
 from tests.support.empty_tables import empty_tables
 from tests.support.hosts import hosts_of, request_for
 

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
+from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 import boto3
 import pytest
 
-from sandbox import Sandbox
-from sandbox.estate.load import Estate, load_estate
-from sandbox.host.cache import cached_host
-from sandbox.ssm.instances import SandboxHost
+from sandbox import Sandbox, SandboxHost
+from sandbox.estate import Estate, load_estate
+from tests.support.run_command import Send, WaitFor
 
 REPORT = '{"schema":1,"host":{},"databases":[],"count":0,"end":true}\n'
 
-WaitFor = Callable[[Any, str], dict[str, Any]]
 DONE = ("Success", "Failed", "TimedOut", "Cancelled")
 
 
@@ -33,6 +30,12 @@ class Assume(Protocol):
 
     def __call__(self, account: str, **changes: str | None) -> Clients:
         """Clients with the role's credentials."""
+
+
+@pytest.fixture(scope="session")
+def estate() -> Estate:
+    """The estate that ships."""
+    return load_estate()
 
 
 @pytest.fixture(scope="session")
@@ -88,9 +91,9 @@ def hosts(sandbox: Sandbox) -> Iterator[list[SandboxHost]]:
     """Four hosts of one account and region that take commands and answer at once with REPORT."""
     first = next(iter(sandbox.estate.scannable_hosts()))
     chosen = [
-        sandbox.host(one.instance_id)
-        for one in sandbox.estate.scannable_hosts()
-        if (one.account_id, one.region) == (first.account_id, first.region)
+        sandbox.host(host.instance_id)
+        for host in sandbox.estate.scannable_hosts()
+        if (host.account_id, host.region) == (first.account_id, first.region)
     ][:4]
     names = ("agent", "behaviour", "delay_seconds", "output", "error_output", "exit_code")
     before = [{name: getattr(host, name) for name in names} for host in chosen]
@@ -116,7 +119,7 @@ def owner(sandbox: Sandbox, hosts: list[SandboxHost]) -> Any:
 
 
 @pytest.fixture
-def send(sandbox: Sandbox, ssm: Any) -> Callable[..., str]:
+def send(sandbox: Sandbox, ssm: Any) -> Send:
     """Send the product's document to hosts; the command id."""
 
     def send_command(*hosts: SandboxHost, **changes: Any) -> str:
@@ -141,27 +144,9 @@ def finished() -> WaitFor:
         while time.monotonic() < deadline:
             listed = ssm.list_command_invocations(CommandId=command_id, Details=True)
             found = listed["CommandInvocations"]
-            if found and all(one["Status"] in DONE for one in found):
-                return {one["InstanceId"]: one for one in found}
+            if found and all(invocation["Status"] in DONE for invocation in found):
+                return {invocation["InstanceId"]: invocation for invocation in found}
             time.sleep(0.05)
         raise AssertionError(f"command {command_id} did not end in time")
 
     return wait
-
-
-@pytest.fixture(scope="session")
-def estate() -> Estate:
-    """The estate that ships."""
-    return load_estate()
-
-
-@pytest.fixture(scope="session")
-def folders(
-    estate: Estate, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
-) -> Mapping[str, Path]:
-    """Host name -> its folder, for each Linux host of the estate; parallel workers share them."""
-    base = tmp_path_factory.getbasetemp()
-    if hasattr(request.config, "workerinput"):
-        base = base.parent
-    linux = [host for host in estate.hosts() if host.platform == "Linux"]
-    return {host.name: cached_host(host, base / "hosts") for host in linux}

@@ -1,19 +1,10 @@
-"""What the sandbox deploys is the estate; as a process it starts, answers, and leaves nothing."""
+"""What the sandbox deploys is the estate."""
 
 from __future__ import annotations
-
-import json
-import os
-import subprocess
-import sys
-from pathlib import Path
-from typing import Any
 
 import pytest
 
 from discovery import artefacts
-from discovery.artefacts import ROOT
-from discovery.settings import load_settings
 from sandbox import Sandbox
 from tests.support.hosts import revive_hosts
 
@@ -26,12 +17,12 @@ def test_ec2_lists_the_estates_hosts(sandbox: Sandbox) -> None:
         for region in sandbox.estate.regions:
             pages = sandbox.client("ec2", account.id, region).get_paginator("describe_instances")
             listed = {
-                one["InstanceId"]: one
+                instance["InstanceId"]: instance
                 for page in pages.paginate()
                 for reservation in page["Reservations"]
-                for one in reservation["Instances"]
+                for instance in reservation["Instances"]
             }
-            declared = {one.instance_id: one for one in account.hosts if one.region == region}
+            declared = {host.instance_id: host for host in account.hosts if host.region == region}
             assert listed.keys() == declared.keys()
             for id_, host in declared.items():
                 tags = {tag["Key"]: tag["Value"] for tag in listed[id_]["Tags"]}
@@ -50,22 +41,26 @@ def test_systems_manager_lists_registered_hosts_only(sandbox: Sandbox) -> None:
             ssm = sandbox.client("ssm", account.id, region)
             pages = ssm.get_paginator("describe_instance_information").paginate()
             listed = {
-                one["InstanceId"]: one["PingStatus"] == "Online"
+                entry["InstanceId"]: entry["PingStatus"] == "Online"
                 for page in pages
-                for one in page["InstanceInformationList"]
+                for entry in page["InstanceInformationList"]
             }
             assert listed == {
-                one.instance_id: one.agent == "online" and one.state == "running"
-                for one in account.hosts
-                if one.region == region and one.agent != "none"
+                host.instance_id: host.agent == "online" and host.state == "running"
+                for host in account.hosts
+                if host.region == region and host.agent != "none"
             }
 
 
 def test_organisation_lists_the_estates_accounts(sandbox: Sandbox) -> None:
     """The accounts have the estate's ids, names and status, the management account its own."""
     pages = sandbox.client("organizations").get_paginator("list_accounts").paginate()
-    listed = {one["Id"]: (one["Name"], one["Status"]) for page in pages for one in page["Accounts"]}
-    declared = {one.id: (one.name, one.status) for one in sandbox.estate.accounts}
+    listed = {
+        account["Id"]: (account["Name"], account["Status"])
+        for page in pages
+        for account in page["Accounts"]
+    }
+    declared = {account.id: (account.name, account.status) for account in sandbox.estate.accounts}
     management = sandbox.estate.management_account
     assert listed.pop(management)
     declared.pop(management, None)
@@ -80,9 +75,9 @@ def test_tables_are_as_the_schema_says(sandbox: Sandbox, path: str) -> None:
     name = schema["Table"]["TableName"]
     table = dynamodb.describe_table(TableName=name)["Table"]
     assert table["KeySchema"] == schema["Table"]["KeySchema"]
-    indexes = [one["IndexName"] for one in table.get("GlobalSecondaryIndexes", ())]
+    indexes = [index["IndexName"] for index in table.get("GlobalSecondaryIndexes", ())]
     declared = schema["Table"].get("GlobalSecondaryIndexes", ())
-    assert indexes == [one["IndexName"] for one in declared]
+    assert indexes == [index["IndexName"] for index in declared]
     ttl = dynamodb.describe_time_to_live(TableName=name)["TimeToLiveDescription"]
     assert ttl["AttributeName"] == schema["TimeToLive"]["AttributeName"]
 
@@ -99,7 +94,7 @@ def test_document_is_in_every_account_and_region(sandbox: Sandbox) -> None:
 
 def test_terminated_host_leaves_systems_manager(sandbox: Sandbox) -> None:
     """EC2 lists a terminated instance for a while; Systems Manager does not."""
-    host = next(one for one in sandbox.hosts.values() if one.agent == "none")
+    host = next(host for host in sandbox.hosts.values() if host.agent == "none")
     host.agent = "online"
     assert host.is_managed
     host.terminate()
@@ -108,32 +103,3 @@ def test_terminated_host_leaves_systems_manager(sandbox: Sandbox) -> None:
     finally:
         host.agent = "none"
         host.start()
-
-
-def test_one_sandbox_a_process(sandbox: Sandbox) -> None:
-    """A second one in the same process would share moto's records: it is refused."""
-    with pytest.raises(RuntimeError, match="running in this process"), Sandbox():
-        pass
-    assert sandbox.url
-
-
-def test_process_prints_its_exports_and_ends_with_its_stdin(tmp_path: Path) -> None:
-    """`python -m sandbox --stop-with-parent` says one line when ready, stops by itself
-    when its parent's pipe closes, and leaves only the hosts' folders, for the next start."""
-    child = subprocess.Popen(
-        [sys.executable, "-m", "sandbox", "--stop-with-parent"],
-        cwd=ROOT,
-        env={"PATH": "/usr/bin:/bin", "TMPDIR": str(tmp_path)},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert child.stdout is not None
-    exports: dict[str, Any] = json.loads(child.stdout.readline())
-    settings = load_settings(exports)
-    assert settings.sandbox
-    assert settings.endpoint_url == exports["AWS_ENDPOINT_URL"]
-    assert list(tmp_path.glob("discovery-sandbox-*"))
-    rest, _ = child.communicate(timeout=20)
-    assert (rest, child.returncode) == ("", 0)
-    assert [one.name for one in tmp_path.iterdir()] == [f"database-discovery-hosts-{os.getuid()}"]

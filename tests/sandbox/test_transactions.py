@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from sandbox import Sandbox
-from tests.support.refusals import refusal
+from tests.support.aws_errors import refusal
 
 KEY = {"account_id": {"S": "111111111111"}, "instance_db_id": {"S": "i-1#transaction"}}
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from discovery.model import RunRequest
 from sandbox import Sandbox
-from sandbox.ssm.instances import SandboxHost
+from sandbox.estate import Estate, EstateHost
+from sandbox.ssm import SandboxHost
 
 
 def revive_hosts(sandbox: Sandbox) -> None:
@@ -34,3 +35,8 @@ def request_for(*hosts: SandboxHost) -> RunRequest:
         tuple(sorted({host.region for host in hosts})),
         tuple(host.instance_id for host in hosts),
     )
+
+
+def host_named(estate: Estate, name: str) -> EstateHost:
+    """The host of that name."""
+    return next(host for host in estate.hosts() if host.name == name)

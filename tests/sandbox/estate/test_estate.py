@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.engines.packaging import series
-from sandbox.estate.load import DEFAULT_ESTATE, Estate, EstateHost, Scenario, load_estate
+from sandbox.engines import ENGINES
+from sandbox.estate import DEFAULT_ESTATE, Estate, EstateHost, Scenario, load_estate
+from tests.support.hosts import host_named
 
 MATRIX = {
     "EC2 without SSM agent",
@@ -40,11 +41,6 @@ os = "{os}"
 type = "m5.large"
 {more}
 """
-
-
-def host_named(estate: Estate, name: str) -> EstateHost:
-    """The one host of that name."""
-    return next(host for host in estate.hosts() if host.name == name)
 
 
 def test_it_is_as_large_as_a_demo_needs(estate: Estate) -> None:
@@ -89,8 +85,8 @@ def test_labelled_hosts_are_what_their_label_says(estate: Estate) -> None:
     for row in ("Lambda timeout", "API request during incomplete discovery"):
         slow = shown[row]
         assert isinstance(slow, Scenario)
-        one = next(one for one in estate.hosts() if one.instance_id == slow.instance_id)
-        assert one.is_scannable and one.delay_seconds >= 10
+        late = next(host for host in estate.hosts() if host.instance_id == slow.instance_id)
+        assert late.is_scannable and late.delay_seconds >= 10
 
 
 def test_a_partial_failure_has_neighbours_that_succeed(estate: Estate) -> None:
@@ -140,7 +136,7 @@ def test_each_kind_of_host_that_is_not_scanned_is_there(estate: Estate) -> None:
 def test_versions_are_mixed(estate: Estate, engine: str, wanted: set[str]) -> None:
     """A run finds each release series the demo shows, supported or not."""
     found = {
-        series(db.engine, db.version)
+        ENGINES[db.engine].series(db.version)
         for host in estate.scannable_hosts()
         for db in host.databases
         if db.engine == engine

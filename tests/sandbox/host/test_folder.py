@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.estate.load import Estate, EstateDatabase, EstateHost
-from sandbox.host.folder import build_host
+from sandbox.engines import EstateDatabase
+from sandbox.estate import Estate
+from sandbox.host import build_host
+from tests.support.hosts import host_named
 
 
 def everything(folder: Path) -> Iterator[Path]:
@@ -40,11 +42,6 @@ def pid_of(folder: Path, binary: str) -> str:
     pids = sorted(int(path.name) for path in (folder / "proc").iterdir() if path.name.isdigit())
     links = ((str(pid), folder / "proc" / str(pid) / "exe") for pid in pids)
     return next(pid for pid, exe in links if exe.is_symlink() and str(exe.readlink()) == binary)
-
-
-def host_named(estate: Estate, name: str) -> EstateHost:
-    """The one host of that name."""
-    return next(host for host in estate.hosts() if host.name == name)
 
 
 def places(folder: Path, db: EstateDatabase) -> list[Path]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from sandbox.iam.policy import Principal, allows
+from sandbox.iam import Principal, allows
 
 RUNNER = Principal("111122223333", "Runner")
 

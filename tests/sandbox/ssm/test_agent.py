@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -13,11 +13,7 @@ from typing import Any
 
 from discovery import artefacts
 from sandbox import Sandbox
-from sandbox.ssm.instances import SandboxHost
-
-Hosts = list[SandboxHost]
-Send = Callable[..., str]
-WaitFor = Callable[[Any, str], dict[str, Any]]
+from tests.support.run_command import Hosts, Send, WaitFor
 
 
 @contextmanager
@@ -34,7 +30,7 @@ def probe_in_s3(sandbox: Sandbox, content: bytes) -> Iterator[None]:
 
 def run_step(end: dict[str, Any]) -> dict[str, Any]:
     """The probe step of an invocation."""
-    (step,) = (one for one in end["CommandPlugins"] if one["Name"] == "runProbe")
+    (step,) = (step for step in end["CommandPlugins"] if step["Name"] == "runProbe")
     return dict(step)
 
 
@@ -48,8 +44,8 @@ def test_shipped_probe_reports_the_hosts_databases(
     assert end["Status"] == "Success", step["Output"]
     report = json.loads(step["Output"].splitlines()[0])
     assert report["end"] is True
-    found = {(one["db_id"], one["version"]) for one in report["databases"]}
-    assert found == {(one.db_id, one.version) for one in hosts[0].spec.databases}
+    found = {(db["db_id"], db["version"]) for db in report["databases"]}
+    assert found == {(db.db_id, db.version) for db in hosts[0].spec.databases}
 
 
 def test_host_without_python_fails_with_127(
@@ -98,7 +94,9 @@ def test_missing_probe_fails_in_the_download_step(
 def test_windows_skips_the_steps(sandbox: Sandbox, finished: WaitFor) -> None:
     """The document's precondition keeps it from running anywhere but on Linux."""
     host = next(
-        one for one in sandbox.hosts.values() if one.spec.platform == "Windows" and one.is_reachable
+        host
+        for host in sandbox.hosts.values()
+        if host.spec.platform == "Windows" and host.is_reachable
     )
     ssm = sandbox.client("ssm", host.account_id, host.region)
     sent = ssm.send_command(

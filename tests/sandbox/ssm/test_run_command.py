@@ -6,7 +6,6 @@ import json
 import os
 import shlex
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +14,8 @@ from botocore.exceptions import ClientError
 
 from discovery import artefacts
 from sandbox import Sandbox
-from sandbox.ssm import commands
-from sandbox.ssm.instances import SandboxHost
-
-Hosts = list[SandboxHost]
-Send = Callable[..., str]
-WaitFor = Callable[[Any, str], dict[str, Any]]
+from sandbox.ssm import dispatcher
+from tests.support.run_command import Hosts, Send, WaitFor
 
 
 def code_of(error: pytest.ExceptionInfo[ClientError]) -> str:
@@ -48,7 +43,7 @@ def test_new_command_is_pending_and_its_invocations_appear_later(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Right after SendCommand the invocation does not exist yet, as in AWS; the list is empty."""
-    monkeypatch.setattr(commands, "VISIBLE_SECONDS", 60.0)  # longer than two calls take anywhere
+    monkeypatch.setattr(dispatcher, "VISIBLE_SECONDS", 60.0)  # longer than two calls take anywhere
     sent = ssm.send_command(
         DocumentName=sandbox.settings.document_name, InstanceIds=[hosts[0].instance_id]
     )["Command"]
@@ -86,7 +81,7 @@ def test_instances_of_another_region_are_refused(
     sandbox: Sandbox, hosts: Hosts, send: Send
 ) -> None:
     """An instance takes commands in its own account and region only."""
-    other = next(one for one in sandbox.hosts.values() if one.region != hosts[0].region)
+    other = next(host for host in sandbox.hosts.values() if host.region != hosts[0].region)
     with pytest.raises(ClientError) as error:
         send(other)
     assert code_of(error) == "InvalidInstanceId"
@@ -155,7 +150,7 @@ def test_hosts_that_do_not_answer_end_each_in_their_own_way(
     ends = finished(ssm, send(*hosts, MaxErrors="1", TimeoutSeconds=30))
     assert time.monotonic() - began < 8
     ended = [ends[host.instance_id] for host in hosts]
-    states = [(one["Status"], one["StatusDetails"]) for one in ended]
+    states = [(end["Status"], end["StatusDetails"]) for end in ended]
     assert states == [
         ("TimedOut", "ExecutionTimedOut"),
         ("TimedOut", "DeliveryTimedOut"),
@@ -281,11 +276,11 @@ def test_lists_come_in_pages(ssm: Any, hosts: Hosts, send: Send, finished: WaitF
     )
     assert [len(page["CommandInvocations"]) for page in pages] == [3, 1]
     managed = [
-        one["InstanceId"]
+        entry["InstanceId"]
         for page in ssm.get_paginator("describe_instance_information").paginate(
             PaginationConfig={"PageSize": 5}
         )
-        for one in page["InstanceInformationList"]
+        for entry in page["InstanceInformationList"]
     ]
     assert len(managed) == len(set(managed)) > 5
 
@@ -296,7 +291,7 @@ def test_instances_are_found_by_id_and_by_ping_status(ssm: Any, hosts: Hosts) ->
     ids = [host.instance_id for host in hosts]
     wanted = {"Key": "InstanceIds", "Values": ids}
     listed = ssm.describe_instance_information(Filters=[wanted])["InstanceInformationList"]
-    assert {one["InstanceId"]: one["PingStatus"] for one in listed} == {
+    assert {entry["InstanceId"]: entry["PingStatus"] for entry in listed} == {
         ids[0]: "ConnectionLost",
         ids[2]: "Online",
         ids[3]: "Online",
@@ -304,7 +299,7 @@ def test_instances_are_found_by_id_and_by_ping_status(ssm: Any, hosts: Hosts) ->
     online = ssm.describe_instance_information(
         Filters=[wanted, {"Key": "PingStatus", "Values": ["Online"]}]
     )
-    assert [one["InstanceId"] for one in online["InstanceInformationList"]] == ids[2:]
+    assert [entry["InstanceId"] for entry in online["InstanceInformationList"]] == ids[2:]
 
 
 def test_faults_hit_the_calls_they_are_set_for(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -12,15 +12,11 @@ import pytest
 
 from discovery import artefacts
 from sandbox import Sandbox
-from sandbox.iam.access import INSTANCE_ROLE
-from sandbox.ssm.instances import SandboxHost
-from tests.support.refusals import refusal
+from sandbox.iam import INSTANCE_ROLE
+from tests.support.aws_errors import refusal
+from tests.support.run_command import Hosts, Send, WaitFor
 
 POLICY = "DatabaseDiscovery"
-
-Hosts = list[SandboxHost]
-Send = Callable[..., str]
-WaitFor = Callable[[Any, str], dict[str, Any]]
 
 
 @contextmanager
@@ -58,7 +54,7 @@ def test_wrong_or_no_external_id_is_refused(
 
 def test_missing_and_untrusting_roles_are_refused_alike(sandbox: Sandbox, assume: Any) -> None:
     """AWS does not say whether a role is missing or does not trust the caller."""
-    accounts = [one.id for one in sandbox.estate.accounts if one.role != "ok"]
+    accounts = [account.id for account in sandbox.estate.accounts if account.role != "ok"]
     assert accounts
     for account in accounts:
         assert refusal(lambda account=account: assume(account))[0] == "AccessDenied"
@@ -126,7 +122,9 @@ def test_session_policy_narrows_a_role_that_is_too_wide(
 def test_accounts_lack_the_actions_the_estate_says(sandbox: Sandbox, assume: Any) -> None:
     """An account whose role may not send commands refuses them, and still lists its hosts."""
     account = next(
-        one for one in sandbox.estate.accounts if "ssm:SendCommand" in one.denied_actions
+        account
+        for account in sandbox.estate.accounts
+        if "ssm:SendCommand" in account.denied_actions
     )
     host = account.hosts[0]
     ssm = assume(account.id)("ssm", host.region)

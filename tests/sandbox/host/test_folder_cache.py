@@ -7,11 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.estate.load import Estate
-from sandbox.estate.model import EstateHost
-from sandbox.host import cache
-from sandbox.host.cache import cached_host
-from sandbox.host.folder import build_host
+from sandbox.estate import Estate, EstateHost
+from sandbox.host import build_host, cached_host, folder_cache
 
 
 def test_a_host_is_built_once(
@@ -26,7 +23,7 @@ def test_a_host_is_built_once(
         raise AssertionError("built again")
 
     with monkeypatch.context() as patched:
-        patched.setattr(cache, "build_host", refuse)
+        patched.setattr(folder_cache, "build_host", refuse)
         assert cached_host(host, tmp_path / "store") == first
     other = cached_host(replace(host, databases=()), tmp_path / "store")
     assert other != first
@@ -46,7 +43,7 @@ def test_a_folder_that_failed_half_way_is_not_there(
         raise OSError("no space left")
 
     with monkeypatch.context() as patched:
-        patched.setattr(cache, "build_host", fill)
+        patched.setattr(folder_cache, "build_host", fill)
         with pytest.raises(OSError, match="no space"):
             cached_host(host, tmp_path)
     assert list(tmp_path.iterdir()) == []
@@ -59,12 +56,12 @@ def test_who_comes_second_takes_what_is_there(
     host = next(iter(estate.scannable_hosts()))
     build = build_host
 
-    def build_while_another_does(one: EstateHost, folder: Path) -> None:
-        build(one, folder)
+    def build_while_another_does(host: EstateHost, folder: Path) -> None:
+        build(host, folder)
         with monkeypatch.context() as patched:
-            patched.setattr(cache, "build_host", build)
-            cached_host(one, tmp_path)
+            patched.setattr(folder_cache, "build_host", build)
+            cached_host(host, tmp_path)
 
-    monkeypatch.setattr(cache, "build_host", build_while_another_does)
+    monkeypatch.setattr(folder_cache, "build_host", build_while_another_does)
     folder = cached_host(host, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == [folder.name]

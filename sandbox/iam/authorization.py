@@ -1,7 +1,7 @@
-"""Who calls, and whether the deployed IAM policies let them: the sandbox denies what AWS would.
+"""Who calls, and whether the deployed IAM policies allow the call.
 
-moto has IAM's records but judges neither resources, conditions nor trust; this does, for the part
-of the policy language that `iam/` uses. What it does not know, it denies.
+moto keeps IAM's records but evaluates neither resources, conditions nor trust. The sandbox does,
+for the part of the policy language that the deployable policies use, and denies the rest.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from moto.iam.models import iam_backends
 from moto.sts.models import sts_backends
 
 from discovery.artefacts import MAX_SESSION_POLICY
-from sandbox.call import AwsFaultError, Call, Response
+from sandbox.call import AwsFaultError, Call
+from sandbox.iam.actions import actions_of
 from sandbox.iam.policy import Policy, Principal, allows, parse
-from sandbox.iam.resources import actions_of
 
 MANAGEMENT_ROLE = "DBDiscoveryLambdaRole"
 INSTANCE_ROLE = "DBDiscoveryInstanceRole"
@@ -24,7 +24,7 @@ _KEY_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 
 
 class Access:
-    """Decides about calls in the accounts of one sandbox."""
+    """Authenticates and authorizes calls in the accounts of one sandbox."""
 
     def __init__(
         self, accounts: Iterable[str], suspended: Iterable[str] = (), partition: str = "aws"
@@ -35,14 +35,17 @@ class Access:
         self._sessions: dict[str, Principal] = {}
 
     def issue_key(self, account: str, role: str | None = None) -> str:
-        """A new access key of a session of `role`, or of the account's owner, who may do everything
-        there. It cannot be guessed: whoever holds an owner's key can run commands as this user."""
+        """A new access key of a session of `role`, or of the account's owner for None.
+
+        The owner may do everything in the account. The key cannot be guessed: whoever holds an
+        owner's key can run commands as the user of this process.
+        """
         key = "ASIA" + "".join(secrets.choice(_KEY_LETTERS) for _ in range(16))
         self._sessions[key] = Principal(account, role, partition=self._partition)
         return key
 
     def caller(self, call: Call) -> Principal:
-        """Raises AwsFaultError for credentials AWS would not know."""
+        """Whose credentials sign the call. Raises AwsFaultError for unknown ones."""
         if not call.access_key:
             raise AwsFaultError(
                 "MissingAuthenticationToken", "Missing Authentication Token", status=403
@@ -65,7 +68,7 @@ class Access:
     def _denied_by(
         self, principal: Principal, action: str, resource: str, context: Mapping[str, str]
     ) -> str | None:
-        """The kind of policy that does not allow it; None when all do."""
+        """The kind of policy that does not allow the action; None when all do."""
         if not allows(_role_policies(principal), action, resource, context):
             return "identity-based"
         if principal.session_policy is None:
@@ -122,18 +125,6 @@ class Access:
                 self._sessions[access_key] = principal
                 return principal
         return None
-
-
-def identity_response(principal: Principal) -> Response:
-    """`GetCallerIdentity`, which anyone may call; moto does not know the sandbox's own sessions."""
-    xml = (
-        '<GetCallerIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/">'
-        f"<GetCallerIdentityResult><Arn>{principal.arn}</Arn><UserId>{principal.session}</UserId>"
-        f"<Account>{principal.account}</Account></GetCallerIdentityResult>"
-        "<ResponseMetadata><RequestId>sandbox</RequestId></ResponseMetadata>"
-        "</GetCallerIdentityResponse>"
-    )
-    return 200, "text/xml", xml.encode()
 
 
 def _role_policies(principal: Principal) -> list[Policy]:

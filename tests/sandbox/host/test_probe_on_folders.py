@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from discovery.artefacts import ROOT
-from sandbox.estate.load import Estate, EstateHost, load_estate
+from sandbox.estate import Estate, EstateHost, load_estate
 
 pytestmark = pytest.mark.slow
 
@@ -58,8 +58,8 @@ def test_the_report_is_the_truth(host: EstateHost, folders: Mapping[str, Path]) 
     report = probed(folders[host.name])
     wanted = declared(host)
     found = {
-        each["db_id"]: {name: each.get(name) for name in wanted.get(each["db_id"], each)}
-        for each in report["databases"]
+        db["db_id"]: {name: db.get(name) for name in wanted.get(db["db_id"], db)}
+        for db in report["databases"]
     }
     assert found == wanted
     assert report["complete"] and report["count"] == len(wanted)
@@ -81,7 +81,7 @@ def test_host_facts_are_the_declared_ones(host: EstateHost, folders: Mapping[str
 def test_listening_addresses_are_the_sockets(estate: Estate, folders: Mapping[str, Path]) -> None:
     """A running database's report has each address its server was bound to."""
     for host in estate.scannable_hosts():
-        by_id = {each["db_id"]: each for each in probed(folders[host.name])["databases"]}
+        by_id = {db["db_id"]: db for db in probed(folders[host.name])["databases"]}
         for db in host.databases:
             listen = by_id[db.db_id].get("listen") or []
             if db.status == "installed":

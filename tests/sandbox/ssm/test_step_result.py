@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sandbox.ssm.steps import StepResult, listed_output
+from sandbox.ssm.step_result import StepResult, listed_output
 
 LONG = "x" * 300
 TITLE = "\n----------ERROR-------\n"

@@ -1,8 +1,7 @@
-"""Host folders built once and shared by every sandbox that only reads them.
+"""Host folders that are built once and shared by every sandbox, which only reads them.
 
-Making an estate's folders is quick, but making them anew for each start is not on every file
-system: ext4 without a journal leaves inodes alone for minutes after they were freed, and searches
-past them for each new file.
+Building them anew for each start is slow on some file systems: ext4 without a journal leaves
+inodes alone for minutes after they were freed, and searches past them for each new file.
 """
 
 from __future__ import annotations
@@ -15,15 +14,19 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
-from sandbox.estate.model import EstateHost
+from sandbox.estate import EstateHost
 from sandbox.host.folder import build_host
+
+_PACKAGE = Path(__file__).parent.parent
+_BUILDERS = ("platforms.py", "engines/*.py", "estate/*.py", "host/*.py")
+"""The files that decide what is in a folder."""
 
 
 def private_store() -> Path | None:
     """A folder of this user's that outlives the sandbox; None where somebody else holds its name.
 
-    In the temporary directory, not in the checkout: the hosts' sparse files add up to terabytes for
-    a backup or a copy that fills their holes.
+    It is in the temporary directory, not in the checkout: the hosts' sparse files add up to
+    terabytes for a backup or a copy that fills their holes.
     """
     user = os.getuid() if hasattr(os, "getuid") else 0
     store = Path(tempfile.gettempdir()) / f"database-discovery-hosts-{user}"
@@ -39,9 +42,9 @@ def private_store() -> Path | None:
 def cached_host(host: EstateHost, store: Path) -> Path:
     """The folder of `host` in `store`, built if it is not there yet. To be read only.
 
-    A folder's name is a hash of the host's description and of the code that builds it, so that what
-    is in the store is never out of date; what is no longer used stays until the store is removed.
-    Safe for several processes: a folder appears whole or not at all.
+    A folder's name is a hash of the host's description and of the code that builds it, so that the
+    store is never out of date. Folders that are no longer used stay until the store is removed.
+    Several processes may build at once: a folder appears whole or not at all.
     """
     key = hashlib.sha256(f"{_builders()}{host!r}".encode()).hexdigest()[:24]
     folder = store / key
@@ -61,10 +64,8 @@ def cached_host(host: EstateHost, store: Path) -> Path:
 
 @cache
 def _builders() -> str:
-    """A hash of the modules that decide what is in a folder."""
     digest = hashlib.sha256()
-    sandbox = Path(__file__).parent.parent
-    for room in ("engines", "estate", "host"):
-        for path in sorted((sandbox / room).glob("*.py")):
+    for pattern in _BUILDERS:
+        for path in sorted(_PACKAGE.glob(pattern)):
             digest.update(path.read_bytes())
     return digest.hexdigest()

@@ -1,4 +1,4 @@
-"""Operating systems and instance types: what AWS and `/etc/os-release` say of them."""
+"""Operating systems: what AWS, `/etc/os-release` and the package managers say of them."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ Family = Literal["debian", "ubuntu", "amazon", "rhel", "suse", "windows"]
 class Platform:
     """One operating system.
 
-    `platform_name` and `platform_version` are DescribeInstanceInformation's words; `kernel` has
-    `{arch}` (as `uname -m` has it) and `{deb_arch}` in it. `codename` is empty outside Debian and
-    Ubuntu. `os_release` tells whether `/etc/os-release` exists: it came with systemd.
+    `platform_name` and `platform_version` are DescribeInstanceInformation's words. `kernel` may
+    contain `{arch}`, the machine name of `uname -m`, and `{deb_arch}`, Debian's name of it.
+    `codename` is empty outside Debian and Ubuntu. `gcc` is what binaries were compiled with.
+    `os_release` tells whether `/etc/os-release` exists: it came with systemd.
     """
 
     key: str
@@ -31,7 +32,7 @@ class Platform:
 
     @property
     def is_deb(self) -> bool:
-        """Whether dpkg keeps the packages; otherwise rpm does."""
+        """Whether dpkg manages the packages; otherwise rpm does."""
         return self.family in ("debian", "ubuntu")
 
 
@@ -100,38 +101,3 @@ PLATFORMS = _platforms(
         "Microsoft Windows Server 2022 Datacenter", "10.0.20348", "", "",
     ),
 )  # fmt: skip
-
-INSTANCE_TYPES: Mapping[str, tuple[int, int]] = {
-    "t3.small": (2048, 2),
-    "t3.medium": (4096, 2),
-    "t3.large": (8192, 2),
-    "t4g.medium": (4096, 2),
-    "m4.large": (8192, 2),
-    "m5.large": (8192, 2),
-    "m5.xlarge": (16384, 4),
-    "m6i.large": (8192, 2),
-    "m6i.xlarge": (16384, 4),
-    "m6i.2xlarge": (32768, 8),
-    "m6g.xlarge": (16384, 4),
-    "c6i.xlarge": (8192, 4),
-    "r5.xlarge": (32768, 4),
-    "r5.4xlarge": (131072, 16),
-    "r6i.large": (16384, 2),
-    "r6i.xlarge": (32768, 4),
-    "r6i.2xlarge": (65536, 8),
-    "r6i.4xlarge": (131072, 16),
-    "r6i.8xlarge": (262144, 32),
-    "r6g.large": (16384, 2),
-    "r6g.xlarge": (32768, 4),
-    "r6g.2xlarge": (65536, 8),
-    "x2gd.4xlarge": (262144, 16),
-    "i3.2xlarge": (62464, 8),
-    "i4i.4xlarge": (131072, 16),
-}
-"""Instance type -> memory in MiB, processors."""
-
-
-def architecture(instance_type: str) -> str:
-    """`aarch64` for Graviton types (m6g, t4g, x2gd …): a g follows their generation."""
-    family = instance_type.partition(".")[0]
-    return "aarch64" if "g" in family.lstrip("abcdefghijklmnopqrstuvwxyz")[1:] else "x86_64"

@@ -1,5 +1,7 @@
-"""Which IAM actions a call needs, on which resources: the Service Authorization Reference, for the
-calls that the product makes."""
+"""Which IAM actions a call needs, on which resources.
+
+From the Service Authorization Reference, for the calls that the product makes.
+"""
 
 from __future__ import annotations
 
@@ -35,24 +37,24 @@ def actions_of(call: Call, account: str) -> Iterator[Need]:
         queue = call.json.get("QueueUrl", "").rpartition("/")[2]
         yield call.name, f"{_arn('sqs', call.region)}:{account}:{queue}", {}
     elif call.name == "ssm:SendCommand":
-        yield call.name, document_arn(call.json.get("DocumentName", ""), call.region, account), {}
+        yield call.name, _document_arn(call.json.get("DocumentName", ""), call.region, account), {}
         for instance in call.json.get("InstanceIds", ()):
-            yield call.name, instance_arn(instance, call.region, account), {}
+            yield call.name, _instance_arn(instance, call.region, account), {}
     elif call.service == "ssm" and call.operation in _DOCUMENT_OPERATIONS:
-        yield call.name, document_arn(call.json.get("Name", ""), call.region, account), {}
+        yield call.name, _document_arn(call.json.get("Name", ""), call.region, account), {}
     else:
         yield call.name, "*", {}
 
 
-def document_arn(name: str, region: str, account: str) -> str:
-    """A document of another account is called by its ARN, one's own by its name."""
+def _document_arn(name: str, region: str, account: str) -> str:
+    """The ARN of a document; the caller gives a name, or an ARN for another account's document."""
     if name.startswith("arn:"):
         return name
     return f"{_arn('ssm', region)}:{account}:document/{name}"
 
 
-def instance_arn(instance_id: str, region: str, account: str) -> str:
-    """EC2 instances and hybrid machines (`mi-`) have ARNs of different services."""
+def _instance_arn(instance_id: str, region: str, account: str) -> str:
+    """The ARN of a managed instance: EC2's, or Systems Manager's for a hybrid machine (`mi-`)."""
     if instance_id.startswith("mi-"):
         return f"{_arn('ssm', region)}:{account}:managed-instance/{instance_id}"
     return f"{_arn('ec2', region)}:{account}:instance/{instance_id}"

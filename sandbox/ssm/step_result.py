@@ -1,4 +1,4 @@
-"""What the SSM agent does with one step of a document: the result, and how much of it is shown.
+"""The result of one step of a document, and how much of its output the API shows.
 
 The numbers and texts are amazon-ssm-agent's (`pluginutil`, `iohandler`).
 """
@@ -23,7 +23,7 @@ _CUT_FETCHED = "--output truncated--"
 
 @dataclass(frozen=True)
 class StepResult:
-    """How one step went. `status` is SSM's plugin status; `details` says more."""
+    """How one step went. `status` and `details` are a plugin's Status and StatusDetails."""
 
     name: str
     action: str
@@ -52,7 +52,7 @@ class StepResult:
 
     @property
     def output_key(self) -> str:
-        """Where its output goes in S3, below prefix, command and instance."""
+        """The last part of its outputs' S3 key, below prefix, command and instance."""
         return f"{self.action.replace(':', '')}/{self.name}"
 
 
@@ -64,8 +64,8 @@ def listed_output(stdout: str, stderr: str, capacity: int) -> str:
         return stdout + title + stderr
     half = room // 2
     if len(stdout) > half and len(stderr) > half:
-        each = (room - len(_CUT_OUTPUT) - len(_CUT_ERROR)) // 2
-        return stdout[:each] + _CUT_OUTPUT + title + stderr[:each] + _CUT_ERROR
+        share = (room - len(_CUT_OUTPUT) - len(_CUT_ERROR)) // 2
+        return stdout[:share] + _CUT_OUTPUT + title + stderr[:share] + _CUT_ERROR
     if len(stdout) < half:
         return stdout + title + stderr[: room - len(_CUT_ERROR) - len(stdout)] + _CUT_ERROR
     return stdout[: room - len(_CUT_OUTPUT) - len(stderr)] + _CUT_OUTPUT + title + stderr

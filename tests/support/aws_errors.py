@@ -1,4 +1,4 @@
-"""What AWS refuses a call with."""
+"""Errors that an AWS call is answered with."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 
 
 def refusal(call: Callable[..., Any], **arguments: Any) -> tuple[str, str]:
-    """Code and message that a call is refused with."""
+    """Code and message of the error that `call` is answered with."""
     with pytest.raises(ClientError) as error:
         call(**arguments)
     answer = error.value.response["Error"]

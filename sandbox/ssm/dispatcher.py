@@ -1,108 +1,29 @@
-"""The life of a command: Pending -> InProgress -> an end, on each host and as a whole.
-
-Counting follows the Systems Manager user guide, "Understanding command statuses": failures and
-execution time-outs count against MaxErrors; a command that was not delivered does not.
-"""
+"""Runs commands: Pending -> InProgress -> an end, on each host, within the command's limits."""
 
 from __future__ import annotations
 
-import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from threading import RLock, Timer
-from typing import Any
-from uuid import uuid4
 
-from sandbox.ssm.agent import Agent, Job
-from sandbox.ssm.instances import SandboxHost
-from sandbox.ssm.steps import NOT_RUN_CODE, STOPPED_CODE, StepResult
+from sandbox.ssm.agent import Agent
+from sandbox.ssm.command import Command, Invocation
+from sandbox.ssm.step_result import NOT_RUN_CODE, STOPPED_CODE, StepResult
 
-_WAITING = ("Pending", "InProgress", "Cancelling")
-_COUNTED_ERRORS = ("Failed", "ExecutionTimedOut")
 UNDELIVERABLE_SECONDS = 5.0
+"""Simulated time until a command to a lost instance is given up."""
 VISIBLE_SECONDS = 0.5
 """Simulated time until a new command's invocations are listed: AWS is eventually consistent."""
 
 
-@dataclass
-class Invocation:
-    """A command on one host. `status` is what the API calls Status, `details` StatusDetails."""
-
-    host: SandboxHost
-    status: str = "Pending"
-    details: str = "Pending"
-    results: list[StepResult] = field(default_factory=list)
-    job: Job = field(default_factory=Job)
-    started: datetime | None = None
-    finished: datetime | None = None
-
-    @property
-    def is_done(self) -> bool:
-        """Whether it has come to an end, good or bad."""
-        return self.status not in _WAITING
-
-
-@dataclass
-class Command:
-    """One SendCommand. Limits are numbers of hosts; times are seconds of simulated time."""
-
-    account_id: str
-    region: str
-    document_name: str
-    document_version: str
-    document: Mapping[str, Any]
-    parameters: Mapping[str, str]
-    request: Mapping[str, Any]
-    invocations: dict[str, Invocation]
-    max_concurrency: int
-    max_errors: int
-    command_id: str = field(default_factory=lambda: str(uuid4()))
-    requested: datetime = field(default_factory=lambda: datetime.now(UTC))
-    visible_at: float = 0.0
-    is_cancelled: bool = False
-
-    @property
-    def is_visible(self) -> bool:
-        """Whether its invocations are listed yet."""
-        return time.monotonic() >= self.visible_at
-
-    @property
-    def delivery_seconds(self) -> float:
-        """How long it waits for an agent that does not answer."""
-        return float(self.request.get("TimeoutSeconds", 3600))
-
-    @property
-    def errors(self) -> int:
-        """How many invocations count against MaxErrors."""
-        return sum(one.details in _COUNTED_ERRORS for one in self.invocations.values())
-
-    @property
-    def status(self) -> tuple[str, str]:
-        """Status and StatusDetails of the command as a whole."""
-        details = [one.details for one in self.invocations.values()]
-        if not all(one.is_done for one in self.invocations.values()):
-            started = any(one != "Pending" for one in details)
-            return ("InProgress", "InProgress") if started else ("Pending", "Pending")
-        if self.is_cancelled:
-            return "Cancelled", "Cancelled"
-        if self.errors > self.max_errors:
-            return "Failed", "Failed"
-        if all(one in ("Success", "Undeliverable") for one in details):
-            return "Success", "Success"
-        return "Failed", "Incomplete"
-
-
-def limit(text: str, targets: int, *, at_least: int) -> int:
-    """A MaxConcurrency or MaxErrors value, a number or a percentage, as a number of hosts."""
-    number = math.floor(targets * int(text[:-1]) / 100) if text.endswith("%") else int(text)
-    return max(number, at_least)
-
-
 class Dispatcher:
-    """Runs commands on the agents. `speed` divides every simulated wait."""
+    """Runs commands on the agents, on at most `workers` hosts at once.
+
+    `speed` divides every simulated wait. `upload` stores the outputs of an invocation. Whoever
+    reads or changes commands holds `lock`.
+    """
 
     def __init__(
         self,
@@ -120,23 +41,23 @@ class Dispatcher:
         self._closed = False
 
     def start(self, command: Command) -> None:
-        """Begin; the hosts that MaxConcurrency allows at once get it now."""
+        """Deliver it to as many hosts as MaxConcurrency allows at once; the others follow."""
         command.visible_at = time.monotonic() + VISIBLE_SECONDS / self._speed
         with self.lock:
             self._fill(command)
 
     def cancel(self, command: Command, instance_ids: Sequence[str]) -> None:
-        """Stop it on the named hosts, or on all; what has ended stays as it ended."""
+        """Stop it on the named hosts, or on all for none. What has ended stays as it ended."""
         with self.lock:
-            chosen = [
-                one
-                for id_, one in command.invocations.items()
-                if not one.is_done and (not instance_ids or id_ in instance_ids)
+            stopped = [
+                invocation
+                for instance_id, invocation in command.invocations.items()
+                if not invocation.is_done and (not instance_ids or instance_id in instance_ids)
             ]
             command.is_cancelled = command.is_cancelled or not instance_ids
-            for invocation in chosen:
+            for invocation in stopped:
                 self._end(command, invocation, "Cancelled", "Cancelled")
-        for invocation in chosen:
+        for invocation in stopped:
             invocation.job.cancel()
 
     def close(self) -> None:
@@ -149,19 +70,22 @@ class Dispatcher:
         self._pool.shutdown(wait=True, cancel_futures=True)
 
     def _fill(self, command: Command) -> None:
-        everything = command.invocations.values()
+        """Deliver to further hosts, or end it for those that wait when it has too many errors."""
+        invocations = command.invocations.values()
+        waiting = [
+            invocation
+            for invocation in invocations
+            if invocation.started is None and not invocation.is_done
+        ]
         if command.errors > command.max_errors:
-            for invocation in everything:
-                if invocation.status == "Pending" and invocation.started is None:
-                    self._end(command, invocation, "Failed", "Terminated", fill=False)
+            for invocation in waiting:
+                self._end(command, invocation, "Failed", "Terminated", fill=False)
             return
-        running = sum(one.started is not None and not one.is_done for one in everything)
-        for invocation in everything:
-            if running >= command.max_concurrency:
-                return
-            if invocation.started is None and not invocation.is_done:
-                running += 1
-                self._deliver(command, invocation)
+        running = sum(
+            invocation.started is not None and not invocation.is_done for invocation in invocations
+        )
+        for invocation in waiting[: max(command.max_concurrency - running, 0)]:
+            self._deliver(command, invocation)
 
     def _deliver(self, command: Command, invocation: Invocation) -> None:
         host = invocation.host
@@ -208,7 +132,7 @@ class Dispatcher:
 
     def _finish(self, command: Command, invocation: Invocation, results: list[StepResult]) -> None:
         invocation.results = results or invocation.results
-        failed = next((one for one in results if one.status != "Success"), None)
+        failed = next((result for result in results if result.status != "Success"), None)
         if command.request.get("OutputS3BucketName"):
             self._upload(command, invocation)
         with self.lock:

@@ -1,4 +1,4 @@
-"""What an estate is: accounts, their hosts, and each database as a correct report shows it."""
+"""Records of the estate: accounts, their hosts and databases, and the scenarios they show."""
 
 from __future__ import annotations
 
@@ -6,56 +6,26 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from sandbox.engines.packaging import Source
-from sandbox.estate.platforms import Platform, architecture
+from sandbox.engines import EstateDatabase
+from sandbox.estate.instance_types import architecture
+from sandbox.platforms import Platform
 
 Role = Literal["ok", "missing", "untrusting"]
 """The spoke role: usable, not there, or not trusting the management account."""
 
 Behaviour = Literal["run", "hang", "undeliverable", "terminate", "garbage"]
-"""What a command sent to the host does: run, never finish, never arrive, lose its instance
-half-way, or print something that is no report."""
-
-
-@dataclass(frozen=True, slots=True)
-class EstateDatabase:
-    """One database as a correct report shows it.
-
-    `data_dir` is None and `size_bytes` 0 for a server that is installed and has no data directory.
-    `arguments` says that port and data directory stand on the command line, not in a file.
-    `cluster` is the instance's name where a host has several. `container` is the 64-digit id of the
-    container it runs in.
-    """
-
-    db_id: str
-    engine: str
-    version: str
-    port: int
-    status: Literal["running", "installed"]
-    data_dir: str | None
-    size_bytes: int
-    edition: str | None
-    binary: str
-    config_file: str | None
-    bind: str
-    source: Source
-    cluster: str = "main"
-    arguments: bool = False
-    container: str | None = None
-
-    @property
-    def size_mb(self) -> float:
-        """Apparent size of the data directory in MiB, rounded as the record has it."""
-        return round(self.size_bytes / 2**20, 2)
+"""What a command sent to the host does: it runs, never finishes, never arrives, loses its instance
+half-way, or prints something that is no report."""
 
 
 @dataclass(frozen=True, slots=True)
 class EstateHost:
     """One EC2 instance.
 
-    `root` is None for a host whose folder `build_host` makes, and "/" for this very machine.
-    `runs` names what else runs there (see `host_processes`), `removed` the Debian packages that
+    `root` is None for a host whose folder is built, and "/" for this very machine. `runs` names
+    what else runs there (rows of `sandbox/host/extras.py`). `removed` names Debian packages that
     left only their configuration behind. `python` says whether the host has a python3.
+    `delay_seconds` is simulated time before a command starts.
     """
 
     account_id: str
@@ -84,13 +54,18 @@ class EstateHost:
 
     @property
     def hostname(self) -> str:
-        """The name EC2 gives a host by default: ip-10-20-1-17."""
+        """The name that EC2 gives a host by default: ip-10-20-1-17."""
         return "ip-" + self.private_ip.replace(".", "-")
 
     @property
     def architecture(self) -> str:
-        """As `uname -m` says it: Graviton instance types are aarch64."""
+        """As `uname -m` prints it: Graviton instance types are aarch64."""
         return architecture(self.instance_type)
+
+    @property
+    def application(self) -> str:
+        """What the host is for, by its tag."""
+        return self.tags.get("Application", "app")
 
     @property
     def deb_architecture(self) -> str:
@@ -99,7 +74,7 @@ class EstateHost:
 
     @property
     def kernel(self) -> str:
-        """Kernel release, as `uname -r` says it."""
+        """Kernel release, as `uname -r` prints it."""
         return self.os.kernel.format(arch=self.architecture, deb_arch=self.deb_architecture)
 
     @property
@@ -125,10 +100,10 @@ class Unit:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """One AWS account, in an organizational unit or, for None, in the root.
+    """One AWS account. `unit` is the id of its organizational unit, or None for the root.
 
-    `regions` are those it has enabled; `denied_actions` are IAM actions its spoke role lacks:
-    "ssm:SendCommand".
+    `regions` are those it has enabled. `denied_actions` are IAM actions that its spoke role lacks,
+    such as "ssm:SendCommand".
     """
 
     id: str
@@ -149,7 +124,7 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """A row of the edge-case matrix that is no host's property, the host that shows it, and how."""
+    """A row of the edge-case matrix that is no property of a host, and how a host shows it."""
 
     edge_case: str
     account_id: str
@@ -159,7 +134,7 @@ class Scenario:
 
 @dataclass(frozen=True, slots=True)
 class Estate:
-    """All of it."""
+    """An organisation and the edge cases it shows. The first of `regions` is the home region."""
 
     management_account: str
     external_id: str
@@ -180,7 +155,7 @@ class Estate:
                 yield from (host for host in account.hosts if host.is_scannable)
 
     def edge_cases(self) -> Mapping[str, tuple[Account | EstateHost | Scenario, ...]]:
-        """Each row of the matrix the estate shows, by its name, with what shows it."""
+        """Row of the edge-case matrix -> the accounts, hosts and scenarios that show it."""
         shown: dict[str, tuple[Account | EstateHost | Scenario, ...]] = {}
         things: list[Account | EstateHost | Scenario] = [*self.accounts, *self.hosts()]
         for thing in (*things, *self.scenarios):
