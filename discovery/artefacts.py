@@ -15,8 +15,6 @@ from pathlib import Path
 from typing import Any
 
 from discovery.errors import ConfigurationError
-from discovery.partitions import partition_of
-from discovery.settings import Settings
 
 _PACKAGE = Path(__file__).resolve().parent
 
@@ -59,27 +57,6 @@ def render_text(path: str, values: Mapping[str, str]) -> str:
     return json.dumps(render(path, values), indent=2)
 
 
-def placeholder_values(settings: Settings, **more: str) -> dict[str, str]:
-    """What `settings` say about the placeholders; `more` adds the rest, such as
-    `MANAGEMENT_ACCOUNT_ID` and `SPOKE_ACCOUNT_ID`."""
-    partition = partition_of(settings.home_region)
-    return {
-        "PARTITION": partition.name,
-        "DNS_SUFFIX": partition.dns_suffix,
-        "HOME_REGION": settings.home_region,
-        "EXTERNAL_ID": settings.external_id or "",
-        "SCRIPT_BUCKET": settings.script_bucket or "",
-        "OUTPUT_BUCKET": settings.output_bucket or "",
-        "RESULTS_TABLE": settings.results_table,
-        "RUNS_TABLE": settings.runs_table,
-        "DOCUMENT_NAME": settings.document_name,
-        "SPOKE_ROLE_NAME": settings.role_name,
-        "SPOKE_ACCOUNTS": ",".join(settings.accounts),
-        "DISCOVERY_REGIONS": ",".join(settings.scan_regions),
-        **more,
-    }
-
-
 def probe_source() -> bytes:
     """The probe as it is uploaded."""
     return (ROOT / PROBE).read_bytes()
@@ -95,29 +72,32 @@ def probe_key() -> str:
     return f"probe/{probe_sha256()}/discovery_python.py"
 
 
-def document_text(settings: Settings) -> str:
-    """The SSM document to create. Raises ConfigurationError when no script bucket is set."""
-    if not settings.script_bucket:
+def document_text(values: Mapping[str, str]) -> str:
+    """The SSM document to create, filled with `Settings.placeholders`.
+
+    Raises ConfigurationError when no script bucket is set.
+    """
+    if not values["SCRIPT_BUCKET"]:
         raise ConfigurationError(
             "DISCOVERY_SCRIPT_BUCKET is not set",
             hint="Set it to the S3 bucket that holds the probe: the SSM document names it.",
         )
-    values = placeholder_values(settings, PROBE_KEY=probe_key(), PROBE_SHA256=probe_sha256())
-    return render_text(DOCUMENT, values)
+    probe = {"PROBE_KEY": probe_key(), "PROBE_SHA256": probe_sha256()}
+    return render_text(DOCUMENT, {**values, **probe})
 
 
-def document_hash(settings: Settings) -> str:
+def document_hash(values: Mapping[str, str]) -> str:
     """SHA-256 of `document_text`, as `DescribeDocument` shows it and `SendCommand` pins it."""
-    return hashlib.sha256(document_text(settings).encode()).hexdigest()
+    return hashlib.sha256(document_text(values).encode()).hexdigest()
 
 
-def session_policy(settings: Settings, account_id: str = "*") -> str:
+def session_policy(values: Mapping[str, str], account_id: str = "*") -> str:
     """The spoke role's policy in the compact form that AssumeRole takes.
 
     A session policy only narrows what the role itself allows, and that names its own account.
     """
-    values = placeholder_values(settings, SPOKE_ACCOUNT_ID=account_id)
-    return json.dumps(render(SPOKE_ROLE_POLICY, values), separators=(",", ":"))
+    policy = render(SPOKE_ROLE_POLICY, {**values, "SPOKE_ACCOUNT_ID": account_id})
+    return json.dumps(policy, separators=(",", ":"))
 
 
 def _map_strings(value: Any, change: Callable[[str], str]) -> Any:

@@ -134,6 +134,28 @@ class Settings(BaseModel):
         """Whether each account says itself which regions to discover."""
         return self.regions == (ALL_REGIONS,)
 
+    def placeholders(self, **more: str) -> dict[str, str]:
+        """What the settings say about the placeholders of the deployable artefacts.
+
+        `more` adds the rest, such as `MANAGEMENT_ACCOUNT_ID` and `SPOKE_ACCOUNT_ID`.
+        """
+        partition = partition_of(self.home_region)
+        return {
+            "PARTITION": partition.name,
+            "DNS_SUFFIX": partition.dns_suffix,
+            "HOME_REGION": self.home_region,
+            "EXTERNAL_ID": self.external_id or "",
+            "SCRIPT_BUCKET": self.script_bucket or "",
+            "OUTPUT_BUCKET": self.output_bucket or "",
+            "RESULTS_TABLE": self.results_table,
+            "RUNS_TABLE": self.runs_table,
+            "DOCUMENT_NAME": self.document_name,
+            "SPOKE_ROLE_NAME": self.role_name,
+            "SPOKE_ACCOUNTS": ",".join(self.accounts),
+            "DISCOVERY_REGIONS": ",".join(self.scan_regions),
+            **more,
+        }
+
 
 def check_region(region: str, home_region: str) -> None:
     """Raises ValueError for what is no region's name, or is in another partition than the home

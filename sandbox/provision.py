@@ -37,10 +37,10 @@ _RUNNER_TRUST = _INSTANCE_TRUST.replace("ec2.amazonaws.com", "lambda.amazonaws.c
 
 def provision(estate: Estate, settings: Settings, client: ClientOf) -> None:
     """Deploy everything. The endpoint must be up: `client` calls it."""
-    values = artefacts.placeholder_values(settings, MANAGEMENT_ACCOUNT_ID=estate.management_account)
+    values = settings.placeholders(MANAGEMENT_ACCOUNT_ID=estate.management_account)
     _create_management(estate, settings, values, client)
     create_organisation(estate, partition_of(settings.home_region).name)
-    text = artefacts.document_text(settings)
+    text = artefacts.document_text(settings.placeholders())
     for account in estate.accounts:
         _create_roles(account, settings, values, client)
         for region in estate.regions:

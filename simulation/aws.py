@@ -163,7 +163,7 @@ class _Client:
 
     def describe_document(self, Name: str) -> dict[str, Any]:  # noqa: N803 - boto3's names
         self.aws.spend(self.account, "ssm:DescribeDocument")
-        digest = artefacts.document_hash(self.aws.settings)
+        digest = artefacts.document_hash(self.aws.settings.placeholders())
         return {"Document": {"Name": Name, "Hash": digest, "DocumentVersion": "1"}}
 
     def send_command(self, **arguments: Any) -> dict[str, Any]:

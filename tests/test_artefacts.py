@@ -32,8 +32,7 @@ POLICIES = sorted(f"iam/{path.name}" for path in (ROOT / "iam").glob("*.json"))
 DEPLOYED = sorted(f"deploy/{path.name}" for path in (ROOT / "deploy").glob("*.json"))
 FUNCTION, QUEUE = "deploy/discovery-function.json", "deploy/unwritten-queue.json"
 STATE_MACHINE_POLICY = "deploy/state-machine-role-policy.json"
-VALUES = artefacts.placeholder_values(
-    SETTINGS,
+VALUES = SETTINGS.placeholders(
     MANAGEMENT_ACCOUNT_ID="111122223333",
     SPOKE_ACCOUNT_ID="444455556666",
     PROBE_KEY="probe/abc/discovery_python.py",
@@ -136,10 +135,10 @@ def test_api_reads_only() -> None:
 def test_session_policy_fits_with_the_longest_names() -> None:
     """AssumeRole takes 2,048 characters; document names have up to 128."""
     settings = SETTINGS.model_copy(update={"document_name": "D" * 128})
-    text = artefacts.session_policy(settings, "444455556666")
+    text = artefacts.session_policy(settings.placeholders(), "444455556666")
     assert len(text) < artefacts.MAX_SESSION_POLICY
     assert "\n" not in text
-    assert json.loads(artefacts.session_policy(SETTINGS))["Statement"]
+    assert json.loads(artefacts.session_policy(SETTINGS.placeholders()))["Statement"]
 
 
 @pytest.mark.parametrize("path", TABLES)
@@ -229,15 +228,18 @@ def test_example_record_is_made_of_the_fields_examples() -> None:
 
 def test_document_hash_is_that_of_the_uploaded_text() -> None:
     """What SendCommand pins is the SHA-256 of the very text that is uploaded."""
-    text = artefacts.document_text(SETTINGS)
-    assert artefacts.document_hash(SETTINGS) == hashlib.sha256(text.encode()).hexdigest()
+    text = artefacts.document_text(SETTINGS.placeholders())
+    assert (
+        artefacts.document_hash(SETTINGS.placeholders())
+        == hashlib.sha256(text.encode()).hexdigest()
+    )
     assert hashlib.sha256(PROBE).hexdigest() in text
 
 
 def test_document_needs_a_script_bucket() -> None:
     """Without a bucket there is no document; the message names the setting."""
     with pytest.raises(ConfigurationError, match="DISCOVERY_SCRIPT_BUCKET"):
-        artefacts.document_text(Settings())
+        artefacts.document_text(Settings().placeholders())
 
 
 def test_document_has_two_parameters_that_take_no_shell_text() -> None:
@@ -276,5 +278,7 @@ def test_document_script_is_posix_shell() -> None:
 def test_other_partitions_have_their_own_arns_and_addresses() -> None:
     """In China, ARNs and S3's host name differ."""
     settings = SETTINGS.model_copy(update={"home_region": "cn-north-1"})
-    assert "arn:aws-cn:" in artefacts.session_policy(settings)
-    assert "https://s3.cn-north-1.amazonaws.com.cn/scripts/" in artefacts.document_text(settings)
+    assert "arn:aws-cn:" in artefacts.session_policy(settings.placeholders())
+    assert "https://s3.cn-north-1.amazonaws.com.cn/scripts/" in artefacts.document_text(
+        settings.placeholders()
+    )

@@ -74,15 +74,15 @@ def test_artefacts_name_their_partition_only(region: str, partition: str, suffix
     settings = Settings(
         home_region=region, external_id="external", script_bucket="scripts", output_bucket="output"
     )
-    values = artefacts.placeholder_values(
-        settings, MANAGEMENT_ACCOUNT_ID="111122223333", SPOKE_ACCOUNT_ID="444455556666"
+    values = settings.placeholders(
+        MANAGEMENT_ACCOUNT_ID="111122223333", SPOKE_ACCOUNT_ID="444455556666"
     )
     policies = sorted(path.name for path in (ROOT / "iam").glob("*.json"))
     texts = [artefacts.render_text(f"iam/{name}", values) for name in policies]
     arns = [part.split('"')[0] for text in texts for part in text.split('"arn:')[1:]]
     assert arns
     assert {arn.split(":")[0] for arn in arns} == {partition}
-    document = json.loads(artefacts.document_text(settings))
+    document = json.loads(artefacts.document_text(settings.placeholders()))
     source = json.loads(document["mainSteps"][0]["inputs"]["sourceInfo"])["path"]
     assert source.startswith(f"https://s3.{region}.{suffix}/scripts/probe/")
     assert partition_of(region).dns_suffix == suffix
@@ -94,7 +94,7 @@ def test_the_session_policy_fits_in_every_partition(
 ) -> None:
     """AssumeRole takes 2,048 characters, also where ARNs are longest."""
     settings = Settings(home_region=region, document_name="D" * 128)
-    text = artefacts.session_policy(settings, "444455556666")
+    text = artefacts.session_policy(settings.placeholders(), "444455556666")
     assert len(text) < artefacts.MAX_SESSION_POLICY
     assert f"arn:{partition}:ssm" in text
     assert suffix not in text

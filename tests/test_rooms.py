@@ -17,9 +17,8 @@ from discovery.artefacts import ROOT
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("clock", "errors", "partitions", "sanitize"),
     ("model", "settings", "logs", "artefacts"),
-    ("inventory",),
-    ("export", "aws"),
-    ("run", "web"),
+    ("inventory", "aws"),
+    ("export", "run", "web"),
     ("view",),
     ("cli",),
     ("__main__", "lambda", "pages"),

@@ -31,7 +31,7 @@ def table(aws: Aws, schema: str) -> str:
 
     The write is one whose condition never holds, so that it changes nothing.
     """
-    wanted = artefacts.render(schema, artefacts.placeholder_values(aws.settings))["Table"]
+    wanted = artefacts.render(schema, aws.settings.placeholders())["Table"]
     name = wanted["TableName"]
     keys = [key["AttributeName"] for key in wanted["KeySchema"]]
     item = {key: {"S": _NEVER_STORED} for key in keys}

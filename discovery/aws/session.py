@@ -158,7 +158,7 @@ class Aws:
         product no more than what it needs."""
         arguments = {
             "RoleSessionName": "database-discovery",
-            "Policy": artefacts.session_policy(self.settings),
+            "Policy": artefacts.session_policy(self.settings.placeholders()),
         }
         if self.settings.external_id:
             arguments["ExternalId"] = self.settings.external_id

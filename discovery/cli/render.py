@@ -57,7 +57,7 @@ def render(management_account: str, output: Path, spokes: tuple[str, ...]) -> No
 def _files(
     settings: Settings, management_account: str, accounts: tuple[str, ...]
 ) -> Iterator[tuple[str, str]]:
-    values = artefacts.placeholder_values(settings, MANAGEMENT_ACCOUNT_ID=management_account)
+    values = settings.placeholders(MANAGEMENT_ACCOUNT_ID=management_account)
     for name in sorted(path.name for path in (ROOT / "iam").glob("*.json")):
         policy = f"iam/{name}"
         if policy != artefacts.SPOKE_ROLE_POLICY:
@@ -73,5 +73,5 @@ def _files(
     of_function = values | {"SPOKE_ACCOUNTS": ",".join(settings.accounts or accounts)}
     for name in sorted(path.name for path in (ROOT / "deploy").glob("*.json")):
         yield f"deploy/{name}", artefacts.render_text(f"deploy/{name}", of_function)
-    yield artefacts.DOCUMENT, artefacts.document_text(settings)
+    yield artefacts.DOCUMENT, artefacts.document_text(settings.placeholders())
     yield artefacts.probe_key(), artefacts.probe_source().decode()

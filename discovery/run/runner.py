@@ -110,7 +110,9 @@ class DiscoveryRun:
         `holder` is who holds the lease, by default this process. `resume` is the run to complete:
         `request` is then that run's.
         """
-        artefacts.document_hash(settings)  # what is not configured fails here, before any call
+        artefacts.document_hash(
+            settings.placeholders()
+        )  # what is not configured fails here, before any call
         aws = aws or Aws(settings)
         clock = clock or Clock()
         runs = RunStore(aws)

@@ -180,7 +180,7 @@ def machine(
     assert environment
     empty_tables(sandbox)
     account = sandbox.estate.management_account
-    values = artefacts.placeholder_values(sandbox.settings, MANAGEMENT_ACCOUNT_ID=account)
+    values = sandbox.settings.placeholders(MANAGEMENT_ACCOUNT_ID=account)
     policy = artefacts.render("deploy/state-machine-role-policy.json", values)
     function = Function(policy)
     iam = sandbox.client("iam")

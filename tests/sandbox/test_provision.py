@@ -70,7 +70,7 @@ def test_organisation_lists_the_estates_accounts(sandbox: Sandbox) -> None:
 @pytest.mark.parametrize("path", ["schema/dynamodb-table.json", "schema/dynamodb-runs-table.json"])
 def test_tables_are_as_the_schema_says(sandbox: Sandbox, path: str) -> None:
     """Keys, indexes and time to live come from the schema file."""
-    schema = artefacts.render(path, artefacts.placeholder_values(sandbox.settings))
+    schema = artefacts.render(path, sandbox.settings.placeholders())
     dynamodb = sandbox.client("dynamodb")
     name = schema["Table"]["TableName"]
     table = dynamodb.describe_table(TableName=name)["Table"]
@@ -84,7 +84,7 @@ def test_tables_are_as_the_schema_says(sandbox: Sandbox, path: str) -> None:
 
 def test_document_is_in_every_account_and_region(sandbox: Sandbox) -> None:
     """Each scope holds the very document the product pins."""
-    expected = artefacts.document_hash(sandbox.settings)
+    expected = artefacts.document_hash(sandbox.settings.placeholders())
     for account in sandbox.estate.accounts:
         for region in sandbox.estate.regions:
             ssm = sandbox.client("ssm", account.id, region)

@@ -110,7 +110,7 @@ def test_pinned_hash_is_that_of_the_rendered_document(
     ssm: Any, hosts: Hosts, send: Send, finished: WaitFor, sandbox: Sandbox
 ) -> None:
     """The hash the product computes is the one Systems Manager knows."""
-    pinned = artefacts.document_hash(sandbox.settings)
+    pinned = artefacts.document_hash(sandbox.settings.placeholders())
     command = send(hosts[0], DocumentVersion="1", DocumentHash=pinned, DocumentHashType="Sha256")
     assert finished(ssm, command)
 
