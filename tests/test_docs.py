@@ -24,7 +24,17 @@ from tests.support.docs import GUIDE, blocks
 pytestmark = pytest.mark.server
 
 README = ROOT / "README.md"
-DOCUMENTS = (GUIDE, README, ROOT / "CHANGELOG.md", ROOT / "api/api-gateway-config.md")
+DOCUMENTS = (
+    GUIDE,
+    README,
+    *(
+        ROOT / name
+        for name in ("ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md")
+    ),
+    ROOT / "api/api-gateway-config.md",
+    ROOT / "sandbox/README.md",
+    ROOT / "ssm/README.md",
+)
 
 _LINK = re.compile(r"\[[^\]]*\]\(([^)#\s]+)(#[^)]*)?\)")
 _MINUTES = 5
@@ -217,3 +227,25 @@ def test_links_lead_somewhere(document: Path) -> None:
         for heading in re.findall(r"^#+ (.+)$", text, re.MULTILINE)
     }
     assert set(re.findall(r"\]\(#([^)]+)\)", text)) <= headings
+
+
+_NAMED_FILE = re.compile(r"`([\w./-]+\.(?:py|json|md|toml|sh))`")
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_files_that_a_document_names_are_there(document: Path) -> None:
+    """A file in backticks exists: from the project's root, beside the document, or by its name."""
+    elsewhere = ("build/", "secrets.toml", "/etc/", "daemon.json")  # a reader's, or a host's
+    missing = [
+        name
+        for name in _NAMED_FILE.findall(document.read_text(encoding="utf-8"))
+        if not any(part in name for part in elsewhere)
+        and not (ROOT / name).exists()
+        and not (document.parent / name).exists()
+        and not any(
+            path.as_posix().endswith(f"/{name}")
+            for folder in ("discovery", "lambda", "pages", "sandbox", "tests", "ssm")
+            for path in (ROOT / folder).rglob(Path(name).name)
+        )
+    ]
+    assert missing == []
