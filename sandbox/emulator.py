@@ -145,10 +145,19 @@ class Sandbox:
         """
         self._app.faults.add(Fault(operation, code, times, skip, account))
 
-    def client(self, service: str, account: str | None = None, region: str | None = None) -> Any:
-        """A boto3 client of an account's owner, who may do everything there."""
+    def client(
+        self,
+        service: str,
+        account: str | None = None,
+        region: str | None = None,
+        role: str | None = None,
+    ) -> Any:
+        """A boto3 client of a role of an account, or of its owner, who may do everything there."""
         return self._clients.client(
-            service, account or self.estate.management_account, region or self.estate.regions[0]
+            service,
+            account or self.estate.management_account,
+            region or self.estate.regions[0],
+            role,
         )
 
     # --- life -----------------------------------------------------------------------------------

@@ -187,7 +187,7 @@ def machine(
     if ROLE not in {role["RoleName"] for role in iam.list_roles()["Roles"]}:
         iam.create_role(RoleName=ROLE, AssumeRolePolicyDocument="{}")
     iam.put_role_policy(RoleName=ROLE, PolicyName="own", PolicyDocument=json.dumps(policy))
-    s3 = sandbox._clients.client("s3", account, sandbox.settings.home_region, ROLE)
+    s3 = sandbox.client("s3", account, sandbox.settings.home_region, ROLE)
     clients = {"lambda": function, "s3": s3}
     for module in (lambda_eval_utils, resource_eval_s3):
         monkeypatch.setattr(module, "boto_client_for", lambda service, **_: clients[service])
