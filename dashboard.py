@@ -23,18 +23,18 @@ if visitor.VIEW_AS not in st.session_state:
 # Rescan is hidden from viewers, not left out: its address leads to its own check of the role.
 current = st.navigation(
     {
-        "Explore": [
+        "Inventory": [
             st.Page(page.OVERVIEW, title="Overview", default=True),
             st.Page(page.DATABASES, title="Databases"),
             st.Page(page.CHANGES, title="Changes"),
-            st.Page(page.COVERAGE, title="Coverage"),
         ],
-        "Operate": [
+        "Operations": [
+            st.Page(page.COVERAGE, title="Coverage"),
             st.Page(
                 page.RESCAN,
                 title="Rescan",
                 visibility="visible" if visitor.is_admin() else "hidden",
-            )
+            ),
         ],
     }
 )
