@@ -21,6 +21,8 @@ from discovery.cli import main
 from discovery.settings import Settings
 from tests.support.docs import GUIDE, blocks
 
+pytestmark = pytest.mark.server
+
 README = ROOT / "README.md"
 DOCUMENTS = (GUIDE, README, ROOT / "CHANGELOG.md", ROOT / "api/api-gateway-config.md")
 

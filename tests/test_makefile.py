@@ -12,6 +12,8 @@ import pytest
 from discovery.artefacts import ROOT
 from tests.support.needs import missing
 
+pytestmark = pytest.mark.slow
+
 PYTHON = """#!/bin/sh
 echo "python $*" >> calls
 case "$*" in

@@ -20,6 +20,8 @@ from discovery.run import start_run
 from discovery.settings import Settings, load_settings
 from tests.support.sandbox_process import sandbox_process
 
+pytestmark = pytest.mark.server
+
 PARTITIONS = [
     ("eu-west-1", "aws", "amazonaws.com"),
     ("cn-north-1", "aws-cn", "amazonaws.com.cn"),

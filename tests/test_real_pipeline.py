@@ -28,6 +28,8 @@ from tests.support.needs import missing
 from tests.support.real_servers import MariaDB, PostgreSQL, Server, apparent_size
 from tests.support.sandbox_process import sandbox_process
 
+pytestmark = pytest.mark.zoo
+
 
 @pytest.fixture
 def servers() -> Iterator[list[Server]]:

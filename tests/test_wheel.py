@@ -14,6 +14,8 @@ import pytest
 from discovery.artefacts import ROOT
 from discovery.cli.local_aws import LocalAws
 
+pytestmark = pytest.mark.slow
+
 BLOCKED = "import sys; sys.modules.update(dict.fromkeys({names!r})); "
 
 

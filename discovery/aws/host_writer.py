@@ -6,7 +6,7 @@ sort by time), so an older run never overwrites a newer one, and writing the sam
 results in another order, ends in the same table:
 
 - a database's record belongs to the newest run that reported on it; its changes go with it;
-- a host's coverage belongs to the newest run that looked; its placeholder record goes with it.
+- a host's coverage belongs to the newest run that checked it; its placeholder record goes with it.
 """
 
 from __future__ import annotations

@@ -9,9 +9,6 @@ from pydantic import TypeAdapter
 
 from discovery.aws.errors import aws_errors
 from discovery.aws.items import (
-    UNLESS_NEWER,
-    ConditionFailedError,
-    conditional_write,
     from_item,
     is_expired,
     to_item,
@@ -23,7 +20,8 @@ _ADAPTER = TypeAdapter(DatabaseRecord)
 
 
 class Inventory:
-    """Reads and writes the results table. Every method raises AwsError when DynamoDB refuses."""
+    """Reads the results table, which `HostWriter` writes. Every method raises AwsError when
+    DynamoDB refuses."""
 
     def __init__(self, aws: Aws) -> None:
         self._name = aws.settings.results_table
@@ -56,32 +54,6 @@ class Inventory:
             ExpressionAttributeValues={":account": account_id, ":sk": f"{instance_id}#"},
             ConsistentRead=True,
         )
-
-    def put(self, record: DatabaseRecord) -> bool:
-        """Store `record`; False when a newer run has written it already."""
-        item = record_item(record)
-        return self._unless_newer(
-            lambda condition: self._table.put_item(Item=item, **condition), record.run_id
-        )
-
-    def delete(self, record: DatabaseRecord, run_id: str) -> bool:
-        """Remove a placeholder that run `run_id` found to be out of date."""
-        key = record_key(record)
-        return self._unless_newer(
-            lambda condition: self._table.delete_item(Key=key, **condition), run_id
-        )
-
-    def _unless_newer(self, write: Any, run_id: str) -> bool:
-        condition = {
-            "ConditionExpression": UNLESS_NEWER,
-            "ExpressionAttributeValues": {":run": run_id},
-        }
-        try:
-            with conditional_write():
-                write(condition)
-        except ConditionFailedError:
-            return False
-        return True
 
     def _records(self, operation: str, **arguments: Any) -> Iterator[DatabaseRecord]:
         paginator = self._table.meta.client.get_paginator(operation)

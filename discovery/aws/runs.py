@@ -144,7 +144,7 @@ class RunStore:
         return answer
 
     def request_cancel(self, run_id: str) -> None:
-        """Ask the process that runs `run_id` to stop; it looks within seconds.
+        """Ask the process that runs `run_id` to stop; it notices within seconds.
 
         Raises NotFoundError when there is no such run.
         """
@@ -176,7 +176,7 @@ class RunStore:
 
     def put_scope(self, scope: ScopeRecord, *, newest: bool) -> None:
         """Store a scope's state in its run and, if `newest` and no newer run has said more, as the
-        last word on that scope: a run that looked for chosen instances only says nothing of the
+        last word on that scope: a run of chosen instances only says nothing of the
         scope's others."""
         item = to_item(_SCOPE, scope)
         place = f"{scope.account_id}#{scope.region}"
@@ -236,10 +236,6 @@ class RunStore:
                 self.clear_unscanned(host)
 
     # --- changes ---
-
-    def put_change(self, change: Change) -> None:
-        """Store a change, in its run and in its database's history."""
-        self._put(change_item(change, self._days))
 
     def changes(self, run_id: str) -> list[Change]:
         """What one run found to be different, by database."""

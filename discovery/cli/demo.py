@@ -27,7 +27,8 @@ _CANCEL_SECONDS = 10
     help="Port of the dashboard; 0: a free one.",
 )
 @click.option("--browser/--no-browser", default=True, help="Open the dashboard in a browser.")
-def demo(port: int | None, browser: bool) -> None:
+@click.option("--reload", is_flag=True, help="Reload pages when a file of theirs is saved.")
+def demo(port: int | None, browser: bool, reload: bool) -> None:
     """Show the whole product on a local AWS estate.
 
     Starts a local AWS, discovers the databases of its hosts with the real runner and probe, and
@@ -63,7 +64,7 @@ def demo(port: int | None, browser: bool) -> None:
                 webbrowser.open(url)
 
         try:
-            serve(_usual_or_free() if port is None else port, on_ready=announce)
+            serve(_usual_or_free() if port is None else port, on_ready=announce, reload=reload)
         finally:
             first.stop()
         first.raise_error()

@@ -68,7 +68,7 @@ _FIX_ACCOUNTS = (
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One check: what was looked at, what was seen, and how to mend it when it is not `ok`."""
+    """One check: what was checked, what was found, and how to mend it when it is not `ok`."""
 
     subject: str
     ok: bool
@@ -79,7 +79,7 @@ class Finding:
 def examine(settings: Settings) -> Iterator[Finding]:
     """Check one thing after the other; accounts side by side, told in their order.
 
-    What cannot be looked at because something before it failed is left out: the credentials stand
+    What cannot be checked because something before it failed is left out: the credentials stand
     for all the rest, an account's role for its regions.
     """
     from discovery.aws import checks
@@ -130,7 +130,7 @@ def _account(aws: Aws, account_id: str) -> Iterator[Finding]:
     yield role
     if not role.ok:
         return
-    looks = {
+    checks_of_scope = {
         "instances": checks.instances,
         "managed instances": checks.managed_instances,
         "document": checks.document,
@@ -140,15 +140,15 @@ def _account(aws: Aws, account_id: str) -> Iterator[Finding]:
         regions = []
         yield _check(f"{account_id} regions", partial(_list_regions, aws, account_id, regions))
     for region in regions:
-        for name, look in looks.items():
+        for name, check in checks_of_scope.items():
             scope = Scope(account_id, region)
-            yield _check(f"{account_id} {region} {name}", partial(look, aws, scope))
+            yield _check(f"{account_id} {region} {name}", partial(check, aws, scope))
 
 
-def _check(subject: str, look: Callable[[], str], fix: str = "") -> Finding:
+def _check(subject: str, check: Callable[[], str], fix: str = "") -> Finding:
     """`fix` says what to do when AWS refuses; without it, the kind of the refusal does."""
     try:
-        return Finding(subject, True, look())
+        return Finding(subject, True, check())
     except AwsError as error:
         return Finding(subject, False, str(error), fix or error.hint)
     except DiscoveryError as error:

@@ -40,7 +40,7 @@ class AsOf:
 
     def freshness(self, record: DatabaseRecord) -> Freshness:
         """Whether the record is current, stale or gone."""
-        return Staleness(self.now, self.stale_days).of(record)
+        return Staleness(self.now, self.stale_days).classify(record)
 
     @cached_property
     def _supports(self) -> SupportLookup:

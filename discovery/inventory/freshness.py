@@ -27,7 +27,7 @@ class Staleness:
     now: datetime
     days: int = DEFAULT_STALE_DAYS
 
-    def of(self, record: DatabaseRecord) -> Freshness:
+    def classify(self, record: DatabaseRecord) -> Freshness:
         """The record's freshness. A gone one is never stale: its absence was confirmed."""
         if record.status is DatabaseStatus.GONE:
             return Freshness.GONE

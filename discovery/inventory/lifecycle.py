@@ -57,7 +57,7 @@ class Support:
 
 
 @dataclass(frozen=True, slots=True)
-class _Schedule:
+class _SupportCalendar:
     policy: str | None
     standard: str | None
     extended: str | None
@@ -68,7 +68,7 @@ class _Schedule:
 class _Lifecycle:
     source: str
     as_of: date
-    schedules: Mapping[str, _Schedule]
+    calendars: Mapping[str, _SupportCalendar]
 
 
 def support(engine: str | None, version: str | None, today: date) -> Support:
@@ -79,9 +79,9 @@ def support(engine: str | None, version: str | None, today: date) -> Support:
     published end counts as supported until its extended support ends.
     """
     facts = _lifecycle()
-    schedule = facts.schedules.get(engine or "")
+    calendar = facts.calendars.get(engine or "")
     cycle = cycle_of(engine, version)
-    if schedule is None or cycle is None:
+    if calendar is None or cycle is None:
         return Support("unknown", None, None, None, facts.source, facts.as_of)
     return Support(
         state=_state(cycle, today),
@@ -90,9 +90,9 @@ def support(engine: str | None, version: str | None, today: date) -> Support:
         extended_ends=cycle.extended_ends,
         source=facts.source,
         as_of=facts.as_of,
-        standard=schedule.standard,
-        extended=schedule.extended if cycle.extended_ends else None,
-        policy=schedule.policy,
+        standard=calendar.standard,
+        extended=calendar.extended if cycle.extended_ends else None,
+        policy=calendar.policy,
     )
 
 
@@ -102,14 +102,14 @@ def cycle_of(engine: str | None, version: str | None) -> Cycle | None:
 
     None for a pre-release, which has no support, and for a version too short to tell ("8").
     """
-    schedule = _lifecycle().schedules.get(engine or "")
-    if schedule is None or version is None:
+    calendar = _lifecycle().calendars.get(engine or "")
+    if calendar is None or version is None:
         return None
     key = version_key(version)
     if any(_is_pre_release(token) for token in key):
         return None
     numbers = [str(number) for kind, number, _ in key[:2] if kind == _NUMBER]
-    return schedule.cycles.get(".".join(numbers)) or schedule.cycles.get(".".join(numbers[:1]))
+    return calendar.cycles.get(".".join(numbers)) or calendar.cycles.get(".".join(numbers[:1]))
 
 
 def _state(cycle: Cycle, today: date) -> SupportState:
@@ -127,8 +127,8 @@ def _lifecycle() -> _Lifecycle:
     return _Lifecycle(
         source=data["source"],
         as_of=date.fromisoformat(data["as_of"]),
-        schedules={
-            engine: _Schedule(
+        calendars={
+            engine: _SupportCalendar(
                 policy=entry["policy"],
                 standard=entry["standard"],
                 extended=entry["extended"],

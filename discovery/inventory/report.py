@@ -5,9 +5,9 @@ zlib form>","count":N,"end":true}`. The whole report is refused only when it is 
 short, not JSON, another schema, a count that does not hold). A bad value becomes unknown, and a bad
 database entry is left out, each with a warning that names the field and its value.
 
-Absence is proof only in a flawless list of databases: whenever an entry is left out, an identity is
-doubtful, or the probe does not say that it looked everywhere, the report's `complete` is false, so
-that no known record is taken for gone.
+Absence is proof only in a flawless list of databases. The report's `complete` is false when an
+entry is left out, an identity is doubtful, or the probe does not say that it searched everything.
+Then no known record is taken for gone.
 """
 
 from __future__ import annotations

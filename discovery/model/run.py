@@ -159,7 +159,7 @@ class RunRecord:
     kept: int = 0
     """Entries that DynamoDB did not take, kept until `replay`."""
     answer_seconds: float | None = None
-    """Within how long most hosts answered: when the next run looks first."""
+    """Within how long most hosts answered: when the next run polls first."""
 
     @property
     def hosts_done(self) -> int:

@@ -1,4 +1,4 @@
-"""What a run looks into: its scopes, worked out from the settings, the request and AWS."""
+"""What a run scans: its scopes, worked out from the settings, the request and AWS."""
 
 from __future__ import annotations
 

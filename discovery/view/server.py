@@ -23,9 +23,15 @@ _READY = ReadyCheck("GET", "/_stcore/health")
 
 
 def create_app(
-    *, address: str = LOOPBACK, port: int = 8501, inventory: Connect | None = None
+    *,
+    address: str = LOOPBACK,
+    port: int = 8501,
+    inventory: Connect | None = None,
+    reload: bool = False,
 ) -> App:
     """The ASGI application. `inventory` gives what `/api` reads; by default, the results table.
+
+    With `reload`, a page that is open runs again when a file of its own is saved.
 
     Streamlit keeps its configuration per process: one application a process.
     """
@@ -42,6 +48,7 @@ def create_app(
             "server.port": port,
             "server.headless": True,
             "browser.gatherUsageStats": False,
+            **({"server.fileWatcherType": "auto", "server.runOnSave": True} if reload else {}),
         },
     )
     # Until the first st.navigation call Streamlit takes any folder named pages/ for pages of its
@@ -51,11 +58,15 @@ def create_app(
 
 
 def serve(
-    port: int, *, address: str = LOOPBACK, on_ready: Callable[[str], None] | None = None
+    port: int,
+    *,
+    address: str = LOOPBACK,
+    on_ready: Callable[[str], None] | None = None,
+    reload: bool = False,
 ) -> None:
-    """Serve pages and routes, as `process.run` does."""
+    """Serve pages and routes, as `process.run` does; `reload` as in `create_app`."""
     process.run(
-        lambda listening_port: create_app(address=address, port=listening_port),
+        lambda listening_port: create_app(address=address, port=listening_port, reload=reload),
         port,
         address=address,
         ready=_READY,

@@ -32,6 +32,7 @@ from discovery.settings import Settings, load_settings
 from sandbox import Sandbox
 from tests.support.empty_tables import empty_tables
 from tests.support.results import a_record
+from tests.support.stored import store_changes, store_records
 
 ACCOUNT, REGION, INSTANCE = "210000000002", "eu-west-1", "i-0abc123def456"
 
@@ -53,7 +54,7 @@ def a_run(aws: Aws, age: timedelta) -> str:
     missed = HostRecord(ACCOUNT, REGION, INSTANCE, Coverage.FAILED, run_id, began)
     HostWriter(aws).write_coverage([missed])
     where = (ACCOUNT, REGION, INSTANCE, "mysql-3306", "mysql")
-    store.put_change(Change(run_id, began, ChangeKind.APPEARED, *where, None, "8.0.35"))
+    store_changes(store, Change(run_id, began, ChangeKind.APPEARED, *where, None, "8.0.35"))
     store.put_outstanding(
         OutstandingCommand(run_id, ACCOUNT, REGION, "command", began, (INSTANCE,))
     )
@@ -121,7 +122,7 @@ def test_a_gone_database_past_its_time_is_not_shown(kept_a_day: Aws) -> None:
         record = a_record(
             db_id=f"mysql-{port}", status=DatabaseStatus.GONE, expires_at=expires, port=port
         )
-        assert inventory.put(record)
+        store_records(kept_a_day.settings, record)
     assert [one.port for one in inventory.all_records()] == [2]
     assert [one.port for one in inventory.account_records("111111111111")] == [2]
 

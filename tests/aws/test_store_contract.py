@@ -44,6 +44,7 @@ from sandbox import Sandbox
 from tests.support.dynamodb_local import DynamoDbLocal
 from tests.support.empty_tables import empty_tables
 from tests.support.results import EARLIER, LATER, NOW, a_record, dump, host_rows
+from tests.support.stored import store_changes, store_records
 
 
 @pytest.fixture(scope="module")
@@ -91,27 +92,16 @@ def a_run(run_id: str = LATER) -> RunRecord:
 def test_a_record_comes_back_as_it_was_stored(aws: Aws) -> None:
     """Every type of field survives the way to DynamoDB and back: times, sizes, tuples, maps."""
     inventory = Inventory(aws)
-    assert inventory.put(a_record())
+    store_records(aws.settings, a_record())
     assert list(inventory.all_records()) == [a_record()]
     assert list(inventory.account_records("111111111111")) == [a_record()]
     assert list(inventory.account_records("222222222222")) == []
 
 
-def test_an_older_run_never_overwrites_a_newer_one(aws: Aws) -> None:
-    """A late write or delete of an older run changes nothing and says so."""
-    inventory = Inventory(aws)
-    inventory.put(a_record(version="8.0.36"))
-    assert not inventory.put(a_record(version="8.0.35", run_id=EARLIER))
-    assert not inventory.delete(a_record(), EARLIER)
-    assert [record.version for record in inventory.all_records()] == ["8.0.36"]
-    assert inventory.delete(a_record(), LATER)
-    assert list(inventory.all_records()) == []
-
-
 def test_an_item_of_another_hand_is_named(aws: Aws) -> None:
     """An unreadable item raises an error with its table, key, field and value."""
     inventory = Inventory(aws)
-    inventory.put(a_record())
+    store_records(aws.settings, a_record())
     client = aws.table(aws.settings.results_table).meta.client
     item = {"account_id": "111111111111", "instance_db_id": "i-0abc123def456#mysql-3306"}
     client.put_item(TableName=aws.settings.results_table, Item=item | {"port": "many"})
@@ -270,8 +260,7 @@ def test_a_host_is_read_alone(aws: Aws) -> None:
     """One host's records, the placeholder included, and none of a host whose id begins alike."""
     inventory = Inventory(aws)
     mine = [a_record(instance_id="i-0a", db_id=db_id) for db_id in ("mysql-3306", "none")]
-    for record in (*mine, a_record(instance_id="i-0ab")):
-        inventory.put(record)
+    store_records(aws.settings, *mine, a_record(instance_id="i-0ab"))
     assert list(inventory.host_records("111111111111", "i-0a")) == mine
     assert list(inventory.account_records("111111111111", consistent=True)) == [
         *mine,
@@ -294,7 +283,7 @@ def test_changes_are_found_by_run_and_by_database(aws: Aws) -> None:
         before="8.0.35",
         after="8.4.2",
     )
-    runs.put_change(change)
+    store_changes(runs, change)
     assert runs.changes(LATER) == [change]
     assert runs.history("111111111111", "i-0abc123def456#mysql-3306") == [change]
     assert runs.history("111111111111", "i-0abc123def456#mysql-3307") == []
@@ -305,7 +294,7 @@ def test_empty_tag_values_are_stored(aws: Aws, request: pytest.FixtureRequest) -
     if "dynamodb-local" in request.node.name:
         pytest.skip("this engine is of before May 2020 and refuses empty strings")
     record = a_record(tags={"Leer": ""})
-    assert Inventory(aws).put(record)
+    store_records(aws.settings, record)
     assert list(Inventory(aws).all_records()) == [record]
 
 

@@ -21,6 +21,7 @@ from sandbox import Sandbox
 from sandbox.ssm.instances import SandboxHost
 from tests.browser.conftest import TIMEOUT_MS, serving
 from tests.support.snapshots import database
+from tests.support.stored import remove_record, store_records
 
 pytestmark = pytest.mark.xdist_group("browser")
 expect.set_options(timeout=TIMEOUT_MS)
@@ -201,8 +202,7 @@ def test_a_hostile_record_is_text(page: Page, discovered: Sandbox, settings: Set
         evidence={"version": HOSTILE},
         tags={HOSTILE: HOSTILE},
     )
-    inventory = Inventory(Aws(settings))
-    inventory.put(hostile)
+    store_records(settings, hostile)
     try:
         with serving(discovered) as address:
             open_page(page, address, "Overview")
@@ -215,7 +215,7 @@ def test_a_hostile_record_is_text(page: Page, discovered: Sandbox, settings: Set
             assert page.title() != "owned"
             assert page.locator("b", has_text="evil").count() == 0
     finally:
-        inventory.delete(hostile, hostile.run_id)
+        remove_record(settings, hostile)
 
 
 def test_a_run_tells_what_it_cost(page: Page, server: str, settings: Settings) -> None:

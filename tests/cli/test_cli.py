@@ -32,6 +32,8 @@ from discovery.settings import Settings
 from sandbox import Sandbox
 from tests.support.processes import children_of, is_alive
 
+pytestmark = pytest.mark.server
+
 ACCOUNT, REGION = "210000000001", "eu-west-1"
 UNTRUSTING = "760000000001"
 FAILING = "320000000001"

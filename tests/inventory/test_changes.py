@@ -17,6 +17,7 @@ from discovery.model import Change, ChangeKind, RunRecord, RunStatus
 from discovery.settings import Settings
 from sandbox import Sandbox
 from tests.support.empty_tables import empty_tables
+from tests.support.stored import store_changes
 
 RUN = "20260204T100000.000Z-4f1c2a"
 TODAY = datetime(2026, 2, 4, 15, tzinfo=UTC)
@@ -83,7 +84,7 @@ def test_changes_of_the_runs_since_are_printed_oldest_first(store: RunStore) -> 
     for day, run_id in zip((3, 4, 5), ids, strict=True):
         at = datetime(2026, 2, day, 10, tzinfo=UTC)
         store.create_run(RunRecord(run_id, RunStatus.SUCCEEDED, at, at, "host:1", "cli"))
-        store.put_change(Change(run_id, at, ChangeKind.UPGRADED, *where, "8.0.35", "8.0.36"))
+        store_changes(store, Change(run_id, at, ChangeKind.UPGRADED, *where, "8.0.35", "8.0.36"))
     for since in (ids[1], "2026-02-04"):
         result = CliRunner().invoke(changes, ["--since", since, "--json"], catch_exceptions=False)
         found = [json.loads(line)["run_id"] for line in result.stdout.splitlines()]

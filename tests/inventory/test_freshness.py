@@ -42,13 +42,13 @@ def test_a_database_is_stale_past_the_set_age_and_never_when_gone(
     record: DatabaseRecord, freshness: Freshness
 ) -> None:
     """Exactly the set age is not yet stale; what is gone was confirmed to be gone."""
-    assert Staleness(NOW, 7).of(record) is freshness
+    assert Staleness(NOW, 7).classify(record) is freshness
 
 
 def test_the_age_is_configurable() -> None:
     """The same record is stale after 5 days and not after 10."""
-    assert Staleness(NOW, 5).of(LATELY) is Freshness.STALE
-    assert Staleness(NOW, 10).of(LONG_AGO) is Freshness.CURRENT
+    assert Staleness(NOW, 5).classify(LATELY) is Freshness.STALE
+    assert Staleness(NOW, 10).classify(LONG_AGO) is Freshness.CURRENT
 
 
 def test_the_csv_says_it_as_of_the_export() -> None:

@@ -17,16 +17,16 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from discovery.artefacts import ROOT
-from discovery.aws.inventory import Inventory
 from discovery.aws.lease import Lease
 from discovery.aws.runs import RunStore
 from discovery.aws.session import Aws
 from discovery.errors import AwsError, ConfigurationError
 from sandbox import Sandbox
-from tests.support.api_records import ACCOUNT, OTHER, failure, record
+from tests.support.api_records import ACCOUNT, ALL_KINDS, OTHER
 from tests.support.docs import GUIDE, blocks
 from tests.support.empty_tables import empty_tables
 from tests.support.handlers import Context, api_handler, discovery_handler
+from tests.support.stored import store_records
 
 
 @pytest.fixture
@@ -40,9 +40,7 @@ def local_aws(sandbox: Sandbox, environment: Mapping[str, str]) -> Sandbox:
 @pytest.fixture
 def stored(local_aws: Sandbox) -> Sandbox:
     """Tables that hold two accounts, one of them with a failed host."""
-    inventory = Inventory(Aws(local_aws.settings))
-    for each in (record(), record(account_id=OTHER), failure(instance_id="i-0bad")):
-        inventory.put(each)
+    store_records(local_aws.settings, *ALL_KINDS)
     return local_aws
 
 

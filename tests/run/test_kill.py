@@ -27,6 +27,8 @@ from sandbox import Sandbox
 from tests.support.dynamodb_local import DynamoDbLocal
 from tests.support.effort import cases
 
+pytestmark = pytest.mark.kill
+
 _log = logging.getLogger(__name__)
 
 ACCOUNT = "320000000001"

@@ -11,6 +11,8 @@ from discovery.model import Coverage, DatabaseStatus, RunRecord, RunStatus
 from discovery.run.writes import HostObservation, ScopeEnd
 from tests.support.world import CLEAN, Outage, Run, World
 
+pytestmark = pytest.mark.slow
+
 HOSTS = 20
 FOREVER = 10_000
 UNAVAILABLE = "Internal"

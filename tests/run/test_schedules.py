@@ -22,6 +22,8 @@ from simulation.aws import Limits
 from tests.support.effort import cases
 from tests.support.world import Ended, Outage, Run, World
 
+pytestmark = pytest.mark.slow
+
 SCHEDULES = int(os.environ.get("SCHEDULES", "0")) or cases(1000)
 HOSTS = 12
 _PATIENCE = timedelta(seconds=180)

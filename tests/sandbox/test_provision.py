@@ -17,6 +17,8 @@ from discovery.settings import load_settings
 from sandbox import Sandbox
 from tests.support.hosts import revive_hosts
 
+pytestmark = pytest.mark.server
+
 
 def test_ec2_lists_the_estates_hosts(sandbox: Sandbox) -> None:
     """Every host is an instance of its account and region, with its id, name, tags and platform."""

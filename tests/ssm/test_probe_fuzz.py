@@ -25,6 +25,8 @@ from tests.support.effort import cases
 from tests.support.forking import Forking
 from tests.support.hostfolder import HostFolder
 
+pytestmark = pytest.mark.slow
+
 CASES = int(os.environ.get("PROBE_FUZZ_CASES", "0")) or cases(250)
 SEED = os.environ.get("PROBE_FUZZ_SEED")
 CANARY = "CANARY7301"

@@ -20,6 +20,8 @@ import pytest
 
 from tests.support.hostfolder import ANY_ADDRESS, HostFolder, Ran, measured, module
 
+pytestmark = pytest.mark.slow
+
 CONTAINER = f"0::/docker/{'a' * 64}\n"
 LONG = 400_000
 """Characters of a text that takes minutes when the work grows with its square."""

@@ -15,6 +15,8 @@ from tests.support.hostfolder import run_probe
 from tests.support.needs import missing
 from tests.support.real_servers import MariaDB, PostgreSQL, Server, apparent_size
 
+pytestmark = pytest.mark.zoo
+
 
 @pytest.fixture(params=[PostgreSQL, MariaDB])
 def server(request: pytest.FixtureRequest) -> Iterator[Server]:

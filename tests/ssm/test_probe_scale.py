@@ -19,6 +19,8 @@ import pytest
 
 from tests.support.hostfolder import ANY_ADDRESS, PROBE, HostFolder, measured, module
 
+pytestmark = pytest.mark.slow
+
 PROCESSES = int(os.environ.get("PROBE_SCALE_PROCESSES", "20000"))
 
 

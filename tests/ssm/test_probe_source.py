@@ -14,6 +14,8 @@ import pytest
 
 from tests.support.hostfolder import PROBE
 
+pytestmark = pytest.mark.slow
+
 ROOT = PROBE.parents[1]
 SOURCE = PROBE.read_text(encoding="utf-8")
 TREE = ast.parse(SOURCE)

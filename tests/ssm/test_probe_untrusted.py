@@ -20,7 +20,10 @@ from tests.support.attack import build
 from tests.support.hostfolder import PROBE, Ran, checked
 from tests.support.needs import missing
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root could be tricked")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(os.geteuid() != 0, reason="only root could be tricked"),
+]
 
 TEXT = r"\0mysqld-8.0\0008.0.35\0MySQL Community Server - GPL"
 SETUP = """

@@ -71,3 +71,7 @@ class MemoryInventory:
     def account_records(self, account_id: str) -> Iterator[DatabaseRecord]:
         """One account's records."""
         return (found for found in self.records if found.account_id == account_id)
+
+
+ALL_KINDS = (record(), record(account_id=OTHER), failure(instance_id="i-0bad"))
+"""Records of two accounts, one of a failed host."""

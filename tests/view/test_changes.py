@@ -39,6 +39,7 @@ from discovery.view.snapshot import TableReader
 from sandbox import Sandbox
 from tests.support.empty_tables import empty_tables
 from tests.support.snapshots import host
+from tests.support.stored import store_changes
 
 DAY = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
 ACCOUNT, REGION, INSTANCE = "111122223333", "eu-west-1", "i-0abc123def4567890"
@@ -87,8 +88,7 @@ def put_run(store: RunStore, days_ago: int, *kinds: ChangeKind, failed: int = 0)
         changes={kind.value: 1 for kind in kinds},
     )
     store.create_run(run)
-    for change in found:
-        store.put_change(change)
+    store_changes(store, *found)
     return run
 
 
@@ -128,7 +128,7 @@ def test_what_replay_brought_in_is_shown_with_the_next_run(
     put_run(store, 2, ChangeKind.UPGRADED, failed=1)
     reader = TableReader(settings)
     (known,) = reader.change_log("7d").changes
-    store.put_change(replace(known, db_id="mysql-9999"))
+    store_changes(store, replace(known, db_id="mysql-9999"))
     put_run(store, 1)
     assert len(reader.change_log("7d").changes) == 2
 

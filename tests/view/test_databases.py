@@ -54,7 +54,7 @@ def test_the_options_are_what_occurs() -> None:
     assert "unknown" in offered["environment"]
 
 
-def test_versions_offered_belong_to_the_engines_select_databases() -> None:
+def test_versions_offered_belong_to_the_engines_chosen() -> None:
     """With an engine chosen, only its versions and release cycles are offered, in order."""
     offered = version_options(WHOLE, frozenset({"postgresql"}))
     assert offered[:2] == ("9.6", "9.6.24")

@@ -19,13 +19,12 @@ import pytest
 from websockets.sync.client import connect
 
 from discovery.artefacts import ROOT
-from discovery.aws.inventory import Inventory
-from discovery.aws.session import Aws
 from discovery.errors import ConfigurationError
 from discovery.view.server import serve
 from sandbox import Sandbox
-from tests.support.api_records import ACCOUNT, OTHER, failure, record
+from tests.support.api_records import ACCOUNT, ALL_KINDS, OTHER
 from tests.support.empty_tables import empty_tables
+from tests.support.stored import store_records
 
 SERVE = """
 import json
@@ -49,6 +48,8 @@ gatherUsageStats = true
 [theme.light]
 primaryColor = "#123456"
 """
+
+pytestmark = pytest.mark.server
 
 
 @dataclass
@@ -104,9 +105,7 @@ def server(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     with pytest.MonkeyPatch.context() as environment:
         for name, value in sandbox.environment.items():
             environment.setenv(name, value)
-        inventory = Inventory(Aws(sandbox.settings))
-        for each in (record(), record(account_id=OTHER), failure(instance_id="i-0bad")):
-            inventory.put(each)
+        store_records(sandbox.settings, *ALL_KINDS)
     with serving(tmp_path_factory.mktemp("elsewhere"), sandbox.environment) as running:
         yield running
 

@@ -8,7 +8,6 @@ from datetime import timedelta
 import pytest
 
 from discovery.aws.host_writer import HostWriter
-from discovery.aws.inventory import Inventory
 from discovery.aws.runs import RunStore
 from discovery.aws.session import Aws
 from discovery.model import RunStatus
@@ -17,6 +16,7 @@ from discovery.view.snapshot import TableReader
 from sandbox import Sandbox
 from tests.support.empty_tables import empty_tables
 from tests.support.snapshots import NOW, database, host, run, snapshot
+from tests.support.stored import store_records
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def store(sandbox: Sandbox, settings: Settings) -> RunStore:
     """The runs table with one finished run and one host; one database is in the inventory."""
     empty_tables(sandbox)
     aws = Aws(settings)
-    Inventory(aws).put(database())
+    store_records(settings, database())
     runs = RunStore(aws)
     HostWriter(aws).write_coverage([host()], in_run=False)
     runs.create_run(run())
@@ -55,7 +55,7 @@ def test_a_finished_run_brings_a_new_snapshot(store: RunStore, settings: Setting
     reader = TableReader(settings)
     first = reader.snapshot()
     later = "20260302T120000Z-000000"
-    Inventory(Aws(settings)).put(database(version="8.0.36", run_id=later))
+    store_records(settings, database(version="8.0.36", run_id=later))
     store.create_run(run(run_id=later))
     second = reader.snapshot()
     assert second is not first

@@ -17,13 +17,14 @@ import pytest
 from starlette.applications import Starlette
 
 from discovery.artefacts import ROOT
-from discovery.aws.inventory import Inventory
-from discovery.aws.session import Aws
 from discovery.errors import ConfigurationError
 from discovery.web.server import create_app, serve
 from sandbox import Sandbox
 from tests.support.api_records import ACCOUNT, MemoryInventory, record
 from tests.support.empty_tables import empty_tables
+from tests.support.stored import store_records
+
+pytestmark = pytest.mark.server
 
 APP = create_app(inventory=lambda: MemoryInventory(record()))
 
@@ -120,7 +121,7 @@ def test_the_command_serves_the_table_without_the_dashboard(
     with pytest.MonkeyPatch.context() as environment:
         for name, value in sandbox.environment.items():
             environment.setenv(name, value)
-        Inventory(Aws(sandbox.settings)).put(record())
+        store_records(sandbox.settings, record())
     imports = tmp_path / "imports"
     with serving(imports, "--api-only", **sandbox.environment) as (url, process):
         with httpx.Client(trust_env=False, timeout=30) as browser:

@@ -15,6 +15,8 @@ import pytest
 from discovery.artefacts import ROOT
 from sandbox.estate.load import Estate, EstateHost, load_estate
 
+pytestmark = pytest.mark.slow
+
 PROBE = ROOT / "ssm" / "discovery_python.py"
 HOSTS = [host for host in load_estate().hosts() if host.platform == "Linux"]
 
