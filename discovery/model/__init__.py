@@ -4,7 +4,7 @@ Sizes are MiB in `_mb` fields; times are timezone-aware UTC. `None` means unknow
 
 host        where an instance is, how it is covered, what it reports of itself
 database    what a host reports of a database, and the inventory's record of it
-report      one host's whole report, or why there is none
+host_report one host's whole report, or why there is none
 change      what differs between two scans of a database
 run         a run, its scopes and its cost
 bounds      what a value that a host reports may be
@@ -24,7 +24,7 @@ from discovery.model.database import (
     ReportedDatabase,
 )
 from discovery.model.host import HOST_FACTS, Coverage, Host, HostFacts, HostRecord, Scope
-from discovery.model.report import Failure, HostReport
+from discovery.model.host_report import Failure, HostReport
 from discovery.model.run import (
     EVERYTHING,
     RUN_COSTS,
