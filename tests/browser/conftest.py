@@ -24,9 +24,13 @@ TIMEOUT_MS = 30_000
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Headless Chromium. Without one the test fails in CI and is skipped elsewhere."""
+    """Headless Chromium. Without one the test fails in CI and is skipped elsewhere.
+
+    It ends with the file: while it is open, Playwright's event loop runs, and no other can in this
+    process.
+    """
     path = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, _NAMES)), None)
     if path is None:
         message = "no Chromium found: install one, or name it in CHROMIUM"
