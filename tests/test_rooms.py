@@ -222,3 +222,14 @@ def test_the_probe_imports_nothing_that_a_host_may_lack() -> None:
     probe = Module("probe", ast.parse((ROOT / "ssm" / "discovery_python.py").read_text("utf-8")))
     imported = {name.split(".")[0] for name in probe.imports()}
     assert imported <= sys.stdlib_module_names
+
+
+def test_no_test_module_imports_another() -> None:
+    """What several test modules use lies in tests/support."""
+    importers_of_tests = [
+        f"{path.relative_to(ROOT)} imports {imported}"
+        for path in sorted((ROOT / "tests").rglob("*.py"))
+        for imported in Module(path.stem, ast.parse(path.read_text("utf-8"))).imports()
+        if imported.startswith("tests.") and ".test_" in imported
+    ]
+    assert importers_of_tests == []
