@@ -17,13 +17,11 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from threading import Lock
-from types import MappingProxyType
 
 from discovery.errors import ConfigurationError
 from discovery.web.process import is_loopback
 from discovery.web.secrets_files import Secrets, broken, present, read_secrets
 
-_NOTHING: Mapping[str, object] = MappingProxyType({})
 _PROVIDER = ("client_id", "client_secret", "server_metadata_url")
 _SHARED = ("redirect_uri", "cookie_secret")
 _COOKIE_SECRET_LENGTH = 16
@@ -43,7 +41,7 @@ class SignIn:
     """What holds now. `secrets` is empty but in CONFIGURED, `error` None but in BROKEN."""
 
     state: SignInState
-    secrets: Mapping[str, object] = field(default=_NOTHING, repr=False)
+    secrets: Mapping[str, object] = field(default_factory=dict, repr=False)
     error: ConfigurationError | None = None
 
     @property
