@@ -40,7 +40,7 @@ current = st.navigation(
 )
 
 with st.sidebar:
-    if visitor.rules().sign_in and st.user.is_logged_in:
+    if visitor.is_signed_in():
         st.caption(f"Role: {visitor.signed_in_role() or 'none'}")
         st.button("Sign out", on_click=st.logout)
     elif visitor.rules().sandbox:

@@ -170,7 +170,10 @@ def test_the_sandbox_knows_no_product() -> None:
     [
         (("boto3", "botocore"), ("discovery.aws", "sandbox")),
         (("moto", "flask", "werkzeug"), ("sandbox",)),
-        (("streamlit",), ("pages", "dashboard", "discovery.view.server")),
+        (
+            ("streamlit",),
+            ("pages", "dashboard", "discovery.view.server", "discovery.view.sign_in"),
+        ),
         (("pandas", "plotly"), ("discovery.view", "pages")),
         (("click", "rich"), ("discovery.cli", "discovery.__main__")),
         (("aws_lambda_powertools",), ("lambda",)),

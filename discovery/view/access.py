@@ -1,4 +1,4 @@
-"""Who may do what: sign-in claims -> role. Pure; the pages hand in what Streamlit knows.
+"""Who may do what: sign-in claims -> role. The pages hand in what Streamlit knows.
 
 With sign-in configured (`[auth]` in secrets.toml, see `st.login`), roles come from a claim:
 
@@ -42,26 +42,27 @@ class AccessRules:
     viewers: frozenset[str] | None = None
 
 
-def access_rules(secrets: Mapping[str, object], *, sandbox: bool) -> AccessRules:
-    """The rules that `secrets` (the content of secrets.toml) and the sandbox setting make.
+def access_rules(secrets: Mapping[str, object], *, sandbox: bool, sign_in: bool) -> AccessRules:
+    """The rules that `secrets` (the content of the secrets files) and the sandbox setting make,
+    where visitors sign in or do not.
 
-    Raises ConfigurationError naming the entry that is not what it should be.
+    Raises ConfigurationError naming the entry that is not what it should be, not its value.
     """
     roles = secrets.get("roles", {})
     if not isinstance(roles, Mapping):
-        raise ConfigurationError(f"roles={roles!r} in secrets.toml is not a section")
+        raise ConfigurationError("roles in secrets.toml is not a section")
     claim = roles.get("claim", "groups")
     if not isinstance(claim, str) or not claim:
-        raise ConfigurationError(f"roles.claim={claim!r} in secrets.toml is not a claim's name")
+        raise ConfigurationError("roles.claim in secrets.toml is not a claim's name")
     viewers = _names(roles, "viewer") if "viewer" in roles else None
-    return AccessRules("auth" in secrets, sandbox, claim, _names(roles, "admin"), viewers)
+    return AccessRules(sign_in, sandbox, claim, _names(roles, "admin"), viewers)
 
 
 def _names(roles: Mapping[str, object], key: str) -> frozenset[str]:
     values = roles.get(key, [])
     if not isinstance(values, list | tuple) or not all(isinstance(name, str) for name in values):
         raise ConfigurationError(
-            f"roles.{key}={values!r} in secrets.toml is not a list of texts",
+            f"roles.{key} in secrets.toml is not a list of texts",
             hint=f'Write it as {key} = ["name of a group"].',
         )
     return frozenset(values)
@@ -92,8 +93,13 @@ def _is_name(value: object) -> bool:
 
 
 def _expired(claims: Mapping[str, object], now: datetime) -> bool:
-    expires = claims.get("exp")
-    return isinstance(expires, int | float) and expires <= now.timestamp()
+    """Also when `exp` is no time: what cannot be checked is not let through."""
+    if "exp" not in claims:
+        return False
+    expires = claims["exp"]
+    if isinstance(expires, bool) or not isinstance(expires, int | float):
+        return True
+    return not expires > now.timestamp()  # so that NaN has expired too
 
 
 def seen_as(role: Role | None, wanted: str | None) -> Role | None:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import UTC, datetime
 
 import streamlit as st
-from streamlit.errors import StreamlitSecretNotFoundError
 
 from discovery.errors import DiscoveryError
-from discovery.view.access import AccessRules, Role, access_rules, role_of, seen_as
-from discovery.view.snapshot import settings
+from discovery.view.access import AccessRules, Role, role_of, seen_as
+from discovery.view.sign_in import current_rules
 from pages.components.errors import stop_with
 
 VIEW_AS = "view_as"
@@ -18,22 +16,28 @@ VIEW_AS = "view_as"
 
 
 def rules() -> AccessRules:
-    """The access rules of this server. Stops the page when secrets.toml is malformed."""
+    """The access rules of this server. Stops the page when sign-in is broken, or is demanded and
+    not configured."""
     try:
-        secrets: Mapping[str, object] = st.secrets.to_dict()
-    except StreamlitSecretNotFoundError:
-        secrets = {}
-    try:
-        return access_rules(secrets, sandbox=settings().sandbox)
+        return current_rules()
     except DiscoveryError as error:
         stop_with(error)
 
 
+def claims() -> dict[str, object] | None:
+    """What the identity provider says of this visitor; None for one who has not signed in."""
+    user: dict[str, object] = dict(st.user.to_dict())
+    return user if user.get("is_logged_in") is True else None
+
+
+def is_signed_in() -> bool:
+    """Whether this visitor has signed in, in whatever role."""
+    return rules().sign_in and claims() is not None
+
+
 def signed_in_role() -> Role | None:
     """The role that sign-in gives this visitor, worked out afresh from the claims."""
-    access = rules()
-    signed_in = access.sign_in and st.user.is_logged_in
-    return role_of(access, st.user.to_dict() if signed_in else None, datetime.now(UTC))
+    return role_of(rules(), claims(), datetime.now(UTC))
 
 
 def role() -> Role | None:
