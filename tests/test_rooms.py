@@ -172,12 +172,21 @@ def test_the_sandbox_knows_no_product() -> None:
         (("moto", "flask", "werkzeug"), ("sandbox",)),
         (
             ("streamlit",),
-            ("pages", "dashboard", "discovery.view.server", "discovery.view.sign_in"),
+            (
+                *("pages", "dashboard", "discovery.view.server"),
+                *("discovery.view.sign_in", "discovery.view.sign_in_cookie"),
+            ),
         ),
         (("pandas", "plotly"), ("discovery.view", "pages")),
         (("click", "rich"), ("discovery.cli", "discovery.__main__")),
         (("aws_lambda_powertools",), ("lambda",)),
-        (("starlette", "uvicorn"), ("discovery.web.server", "discovery.web.process")),
+        (
+            ("starlette", "uvicorn"),
+            (
+                *("discovery.web.server", "discovery.web.process"),
+                *("discovery.view.server", "discovery.view.sign_in_gate"),
+            ),
+        ),
     ],
     ids=lambda value: value[0],
 )

@@ -9,11 +9,13 @@ import sys
 from collections.abc import Callable
 
 import streamlit.config
+from starlette.middleware import Middleware
 from streamlit.runtime.pages_manager import PagesManager
 from streamlit.starlette import App
 
 from discovery.artefacts import ROOT
 from discovery.view import sign_in
+from discovery.view.sign_in_gate import SignInGate
 from discovery.web import process
 from discovery.web.process import LOOPBACK, ReadyCheck
 from discovery.web.server import ERROR_HANDLERS, Connect, routes
@@ -40,7 +42,12 @@ def create_app(
     # Streamlit runs dashboard.py by its path; what that imports lies beside it.
     if str(ROOT) not in sys.path:
         sys.path.insert(0, str(ROOT))
-    app = App(DASHBOARD, routes=routes(address, inventory), exception_handlers=dict(ERROR_HANDLERS))
+    app = App(
+        DASHBOARD,
+        routes=routes(address, inventory),
+        middleware=[Middleware(SignInGate)],
+        exception_handlers=dict(ERROR_HANDLERS),
+    )
     # App has told Streamlit where dashboard.py is: only now is our config.toml found from any
     # working directory. These options win over any other config.toml.
     streamlit.config.get_config_options(

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 from threading import Lock
+from urllib.parse import urlsplit
 
 import streamlit.config
 from streamlit.runtime.secrets import secrets_singleton
@@ -69,6 +70,15 @@ def current_rules() -> AccessRules:
     if _handed.files is not None:
         _hand_over(sign_in)
     return rules
+
+
+def public_host() -> str:
+    """The host and port at which the identity provider sends visitors back; empty when unknown."""
+    with _handed.lock:
+        auth = _handed.auth
+    address = auth.get("redirect_uri", "") if isinstance(auth, Mapping) else ""
+    port = str(streamlit.config.get_option("server.port"))
+    return urlsplit(str(address).replace("{port}", port)).netloc
 
 
 def _hand_over(sign_in: SignIn) -> None:

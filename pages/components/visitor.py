@@ -7,8 +7,9 @@ from datetime import UTC, datetime
 import streamlit as st
 
 from discovery.errors import DiscoveryError
-from discovery.view.access import AccessRules, Role, role_of, seen_as
+from discovery.view.access import AccessRules, Role, expired, role_of, seen_as
 from discovery.view.sign_in import current_rules
+from discovery.view.signed_out import SIGNED_OUT
 from pages.components.errors import stop_with
 
 VIEW_AS = "view_as"
@@ -25,9 +26,12 @@ def rules() -> AccessRules:
 
 
 def claims() -> dict[str, object] | None:
-    """What the identity provider says of this visitor; None for one who has not signed in."""
+    """What the identity provider says of this visitor; None for one who has not signed in, has
+    signed out in another tab, or whose token has expired."""
     user: dict[str, object] = dict(st.user.to_dict())
-    return user if user.get("is_logged_in") is True else None
+    if user.get("is_logged_in") is not True or user in SIGNED_OUT:
+        return None
+    return None if expired(user, datetime.now(UTC)) else user
 
 
 def is_signed_in() -> bool:
@@ -38,6 +42,13 @@ def is_signed_in() -> bool:
 def signed_in_role() -> Role | None:
     """The role that sign-in gives this visitor, worked out afresh from the claims."""
     return role_of(rules(), claims(), datetime.now(UTC))
+
+
+def sign_out() -> None:
+    """End this sign-in, in every tab and wherever else its cookie is."""
+    if (ended := claims()) is not None:
+        SIGNED_OUT.add(ended)
+    st.logout()
 
 
 def role() -> Role | None:

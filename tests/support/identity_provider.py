@@ -28,6 +28,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+DASHBOARD = "http://127.0.0.1:{port}"
+"""The dashboard's address in its secrets: Streamlit fills in the port."""
 CLIENT_ID = "database-discovery"
 CLIENT_SECRET = "the client's own secret"  # noqa: S105
 COOKIE_SECRET = "a cookie secret of the tests, long enough"  # noqa: S105

@@ -69,30 +69,38 @@ class Visitor:
         """The cookies of the dashboard."""
         return dict(self.http.cookies)
 
-    def open(self, cookies: dict[str, str] | None = None) -> Tab:
-        """A tab with this visitor's cookies, or with others."""
+    def plant(self, name: str, value: str) -> None:
+        """Put a cookie of the dashboard's into the browser."""
+        self.http.cookies.set(name, value, domain=str(urlsplit(self.url).hostname))
+
+    def open(self) -> Tab:
+        """A tab with this visitor's cookies."""
         self.get("/_stcore/health")  # gives the cookie against forged requests
-        jar = self.cookies if cookies is None else self.cookies | cookies
-        return Tab(self.url, jar)
+        return self.tab(self.cookies)
+
+    def tab(self, cookies: dict[str, str]) -> Tab:
+        """A tab with just these `cookies`, wherever they come from."""
+        return Tab(self.url, cookies)
 
     def see(self, page: str = "", query: str = "") -> Shown:
         """One page run, in a tab of its own."""
         with self.open() as tab:
             return tab.run(page, query)
 
-    def sign_in(self, page: str = "", query: str = "") -> httpx.Response:
-        """Press "Sign in" on `page` and follow the provider back to the dashboard; the answer
-        that ends the way."""
+    def sign_in(
+        self, page: str = "", query: str = "", *, referer: str | None = None
+    ) -> httpx.Response:
+        """Press "Sign in" on `page` and follow the provider back; the answer that signs in.
+
+        `referer` is what the browser says of the page, if it is not the page's address.
+        """
         with self.open() as tab:
             login = tab.press("Sign in", page, query)
-        here = f"{self.url}/{page}" + (f"?{query}" if query else "")
-        answer = self.get(login.redirect, Referer=here)  # as a browser sends it
-        while answer.has_redirect_location:
-            target = str(httpx.URL(str(answer.request.url)).join(answer.headers["Location"]))
-            answer = self.get(target)
-            if urlsplit(target).path == "/oauth2callback":
-                break
-        return answer
+        if referer is None:
+            referer = f"{self.url}/{page}" + (f"?{query}" if query else "")
+        to_provider = self.get(login.redirect, **({"Referer": referer} if referer else {}))
+        back = self.get(to_provider.headers["Location"])
+        return self.get(back.headers["Location"])
 
 
 class Tab:

@@ -10,46 +10,24 @@ from pathlib import Path
 
 import pytest
 
-from sandbox import Sandbox
 from tests.support.api_records import ACCOUNT, ALL_KINDS
 from tests.support.dashboard import Place, place, refused, serving, streamlit_run
 from tests.support.effort import IS_FULL
-from tests.support.empty_tables import empty_tables
 from tests.support.identity_provider import (
     CLIENT_SECRET,
     COOKIE_SECRET,
+    DASHBOARD,
     IdentityProvider,
-    identity_provider,
 )
 from tests.support.real_servers import free_port
-from tests.support.stored import store_records
 from tests.support.visitor import Visitor
 
-DASHBOARD = "http://127.0.0.1:{port}"
 ROLES = '[roles]\nadmin = ["dba"]\nviewer = ["architects"]\n'
 ROW = ALL_KINDS[0].instance_id
 WATCH_SECONDS = 7 if IS_FULL else 0
 """Streamlit's own watcher looks every five seconds."""
 
 pytestmark = pytest.mark.server
-
-
-@pytest.fixture(scope="module")
-def exports(sandbox: Sandbox) -> Mapping[str, str]:
-    """The environment of a server over tables that hold `ROW`, as in production: no sandbox."""
-    empty_tables(sandbox)
-    with pytest.MonkeyPatch.context() as environment:
-        for name, value in sandbox.environment.items():
-            environment.setenv(name, value)
-        store_records(sandbox.settings, *ALL_KINDS)
-    return sandbox.environment | {"DISCOVERY_SANDBOX": ""}
-
-
-@pytest.fixture(scope="module")
-def provider() -> Iterator[IdentityProvider]:
-    """The identity provider of all tests."""
-    with identity_provider() as running:
-        yield running
 
 
 @pytest.fixture(scope="module")
