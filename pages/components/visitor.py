@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 import streamlit as st
 
 from discovery.errors import DiscoveryError
-from discovery.view.access import AccessRules, Role, expired, role_of, seen_as
+from discovery.view.access import AccessRules, Role, expired, role_of, seen_as, who
+from discovery.view.actions import Actor
 from discovery.view.sign_in import current_rules
 from discovery.view.signed_out import SIGNED_OUT
 from pages.components.errors import stop_with
@@ -59,3 +60,8 @@ def role() -> Role | None:
 def is_admin() -> bool:
     """Whether the pages may offer what only an admin may do."""
     return role() is Role.ADMIN
+
+
+def actor() -> Actor:
+    """Who asks for something to be done, and the role that it is done in, afresh."""
+    return Actor(who(claims()), role())

@@ -12,6 +12,7 @@ from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
+from websockets.typing import Origin, Subprotocol
 
 ANSWER_SECONDS = 60
 
@@ -123,9 +124,9 @@ class Tab:
         token = xsrf["_streamlit_xsrf"].value if xsrf else ""
         return connect(
             self._url.replace("http", "ws", 1) + "/_stcore/stream",
-            origin=self._url,  # type: ignore[arg-type]
+            origin=Origin(self._url),
             proxy=None,
-            subprotocols=["streamlit", token] if token else ["streamlit"],  # type: ignore[list-item]
+            subprotocols=[Subprotocol(each) for each in ("streamlit", token) if each],
             additional_headers={
                 "Cookie": "; ".join(f"{name}={value}" for name, value in self._cookies.items())
             },

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 import pytest
 
@@ -14,7 +14,7 @@ from tests.support.stored import store_records
 
 
 @pytest.fixture(scope="module")
-def exports(sandbox: Sandbox) -> Mapping[str, str]:
+def exports(sandbox: Sandbox) -> dict[str, str]:
     """The environment of a server over the example records, as in production: no sandbox."""
     empty_tables(sandbox)
     with pytest.MonkeyPatch.context() as environment:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -32,7 +32,7 @@ pytestmark = pytest.mark.server
 
 @pytest.fixture(scope="module")
 def running(
-    exports: Mapping[str, str], provider: IdentityProvider, tmp_path_factory: pytest.TempPathFactory
+    exports: dict[str, str], provider: IdentityProvider, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[Place, str]]:
     """A server that was configured when it started."""
     where = place(tmp_path_factory.mktemp("configured"))
@@ -209,7 +209,7 @@ def test_a_file_that_breaks_closes_the_pages_until_it_is_mended(
 
 @pytest.mark.parametrize("damage", BREAKS, ids=lambda each: each.__name__.strip("_"))
 def test_a_server_does_not_start_on_a_broken_file(
-    exports: Mapping[str, str],
+    exports: dict[str, str],
     provider: IdentityProvider,
     tmp_path: Path,
     damage: Callable[[Path], None],
@@ -226,7 +226,7 @@ def test_a_server_does_not_start_on_a_broken_file(
 
 
 def test_the_line_of_a_mistake_is_told(
-    exports: Mapping[str, str], provider: IdentityProvider, tmp_path: Path
+    exports: dict[str, str], provider: IdentityProvider, tmp_path: Path
 ) -> None:
     """The error says where in the file the mistake is."""
     where = place(tmp_path)
@@ -235,7 +235,7 @@ def test_the_line_of_a_mistake_is_told(
 
 
 def test_a_broken_file_of_the_user_counts_too(
-    exports: Mapping[str, str], provider: IdentityProvider, tmp_path: Path
+    exports: dict[str, str], provider: IdentityProvider, tmp_path: Path
 ) -> None:
     """Every file that Streamlit would read must be whole."""
     where = place(tmp_path)
@@ -247,7 +247,7 @@ def test_a_broken_file_of_the_user_counts_too(
 
 
 def test_a_file_that_is_set_elsewhere_counts(
-    exports: Mapping[str, str], provider: IdentityProvider, tmp_path: Path
+    exports: dict[str, str], provider: IdentityProvider, tmp_path: Path
 ) -> None:
     """`secrets.files` of Streamlit's configuration says which files they are."""
     where = place(tmp_path)
@@ -261,7 +261,7 @@ def test_a_file_that_is_set_elsewhere_counts(
 
 
 def test_sign_in_of_the_user_s_file_holds(
-    exports: Mapping[str, str], provider: IdentityProvider, tmp_path: Path
+    exports: dict[str, str], provider: IdentityProvider, tmp_path: Path
 ) -> None:
     """[auth] in ~/.streamlit demands sign-in; taken away, another file does not stand in for it."""
     where = place(tmp_path)
@@ -277,7 +277,7 @@ def test_sign_in_of_the_user_s_file_holds(
 
 
 def test_a_file_that_appears_is_obeyed_at_once(
-    exports: Mapping[str, str], provider: IdentityProvider, tmp_path: Path
+    exports: dict[str, str], provider: IdentityProvider, tmp_path: Path
 ) -> None:
     """A server without sign-in lets everyone read; from the first moment of a secrets file on,
     even a broken one, nobody who has not signed in, also once it is deleted."""
@@ -305,7 +305,7 @@ def test_a_file_that_appears_is_obeyed_at_once(
     ids=["setting", "every address", "every address of IPv6"],
 )
 def test_sign_in_that_is_demanded_must_be_configured(
-    exports: Mapping[str, str], tmp_path: Path, options: tuple[str, ...], setting: dict[str, str]
+    exports: dict[str, str], tmp_path: Path, options: tuple[str, ...], setting: dict[str, str]
 ) -> None:
     """A setting demands sign-in; so does an address that other machines reach."""
     code, said = refused(place(tmp_path), exports | setting, *options)
@@ -313,7 +313,7 @@ def test_sign_in_that_is_demanded_must_be_configured(
     assert "[auth]" in said
 
 
-def test_on_purpose_everyone_may_read(exports: Mapping[str, str], tmp_path: Path) -> None:
+def test_on_purpose_everyone_may_read(exports: dict[str, str], tmp_path: Path) -> None:
     """`DISCOVERY_REQUIRE_SIGN_IN=false` serves others without sign-in, and with a secrets file that
     is about something else; a broken one closes the pages all the same."""
     where = place(tmp_path)
@@ -329,7 +329,7 @@ def test_on_purpose_everyone_may_read(exports: Mapping[str, str], tmp_path: Path
     ("secrets", "setting"), [("[auth", ""), ("", "true")], ids=["broken", "demanded"]
 )
 def test_streamlit_s_own_server_closes_the_pages(
-    exports: Mapping[str, str], tmp_path: Path, secrets: str, setting: str
+    exports: dict[str, str], tmp_path: Path, secrets: str, setting: str
 ) -> None:
     """`streamlit run dashboard.py` starts, and shows the error instead of data."""
     where = place(tmp_path)

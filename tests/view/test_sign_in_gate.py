@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 import pytest
 from websockets.exceptions import InvalidStatus
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.server
 
 @pytest.fixture(scope="module")
 def running(
-    exports: Mapping[str, str], provider: IdentityProvider, tmp_path_factory: pytest.TempPathFactory
+    exports: dict[str, str], provider: IdentityProvider, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[Place, str]]:
     """A server with sign-in."""
     where = place(tmp_path_factory.mktemp("configured"))
@@ -262,3 +262,26 @@ def test_a_role_that_is_taken_ends_the_open_page(
             assert visitor.see("rescan").says("no role here")
         finally:
             where.secrets.write_text(whole, "utf-8")
+
+
+# --- what only an admin may do --------------------------------------------------------------------
+
+
+def test_a_button_that_was_shown_does_nothing_once_the_token_has_expired(
+    visitor: Visitor, provider: IdentityProvider
+) -> None:
+    """The page was opened by an admin; pressed after the token's expiry, or after signing out
+    elsewhere, "Start run" starts none and sign-in is asked for."""
+    provider.user("alice", "dba")
+    visitor.sign_in("rescan")
+    with visitor.open() as tab:
+        button = tab.run("rescan").button("Start run")
+        visitor.get("/auth/logout")
+        shown = tab.run("rescan", pressed=button)
+    assert shown.button("Sign in")
+    assert not shown.says("Run in progress")
+    provider.user("alice", "dba")
+    visitor.sign_in("rescan")
+    shown = visitor.see("rescan")
+    assert shown.button("Start run")
+    assert shown.says("No run yet.")
