@@ -175,6 +175,7 @@ def test_the_sandbox_knows_no_product() -> None:
             (
                 *("pages", "dashboard", "discovery.view.server"),
                 *("discovery.view.sign_in", "discovery.view.sign_in_cookie"),
+                "discovery.view.page_run",
             ),
         ),
         (("pandas", "plotly"), ("discovery.view", "pages")),

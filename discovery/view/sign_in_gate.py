@@ -26,6 +26,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from discovery.errors import DiscoveryError
 from discovery.view import return_path
 from discovery.view.access import role_of
+from discovery.view.page_run import ends_a_run, same_page
 from discovery.view.sign_in import current_rules, public_host
 from discovery.view.sign_in_cookie import claims_in, deletion, sign_in_cookies, smaller
 from discovery.view.signed_out import SIGNED_OUT
@@ -37,6 +38,7 @@ _MAX_COOKIES = 32_768
 """Bytes of the Cookie header: half of what the server reads of all headers."""
 _MAX_SIGN_IN = 16_384
 _POLICY_VIOLATION = 1008
+_LAST_RUN_SECONDS = 10.0
 
 
 class SignInGate:
@@ -80,22 +82,51 @@ class SignInGate:
         claims = claims_in(HTTPConnection(scope).cookies)
         at_first = await asyncio.to_thread(_standing, claims)
         over = asyncio.create_task(_until_it_differs(claims, at_first))
-
-        async def receive_or_end() -> Message:
-            message = asyncio.ensure_future(receive())
-            await asyncio.wait({message, over}, return_when=asyncio.FIRST_COMPLETED)
-            if message.done():
-                return message.result()
-            message.cancel()
-            with suppress(asyncio.CancelledError):
-                await message
-            await send({"type": "websocket.close", "code": _POLICY_VIOLATION})
-            return {"type": "websocket.disconnect", "code": _POLICY_VIOLATION}
-
+        watched = _Watched(receive, send, over)
         try:
-            await self._app(scope, receive_or_end, send)
+            await self._app(scope, watched.receive, watched.send)
         finally:
             over.cancel()
+
+
+class _Watched:
+    """One WebSocket, until `over` is done: then its page runs once more, and it ends."""
+
+    def __init__(self, receive: Receive, send: Send, over: asyncio.Task[None]) -> None:
+        self._receive, self._send, self._over = receive, send, over
+        self._run_again: bytes | None = None
+        self._last_run: asyncio.Event | None = None
+
+    async def receive(self) -> Message:
+        """The next message from the browser, or of the end."""
+        if self._last_run is not None:
+            return await self._end(self._last_run)
+        message = asyncio.ensure_future(self._receive())
+        await asyncio.wait({message, self._over}, return_when=asyncio.FIRST_COMPLETED)
+        if message.done():
+            received = message.result()
+            self._run_again = same_page(received.get("bytes") or b"") or self._run_again
+            return received
+        message.cancel()
+        with suppress(asyncio.CancelledError):
+            await message
+        self._last_run = asyncio.Event()
+        if self._run_again is None:
+            return await self._end(None)
+        return {"type": "websocket.receive", "bytes": self._run_again}
+
+    async def send(self, message: Message) -> None:
+        """To the browser; the end of the last run is noticed."""
+        await self._send(message)
+        if self._last_run is not None and ends_a_run(message.get("bytes") or b""):
+            self._last_run.set()
+
+    async def _end(self, last_run: asyncio.Event | None) -> Message:
+        if last_run is not None:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(last_run.wait(), _LAST_RUN_SECONDS)
+        await self._send({"type": "websocket.close", "code": _POLICY_VIOLATION})
+        return {"type": "websocket.disconnect", "code": _POLICY_VIOLATION}
 
 
 def _standing(claims: dict[str, object] | None) -> str:
