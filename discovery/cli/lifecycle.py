@@ -11,15 +11,10 @@ import click
 
 from discovery.cli.boundary import CommandFailed, WronglyUsed
 from discovery.clock import Clock
-from discovery.inventory import support_table
+from discovery.inventory import support_file
 from discovery.inventory.lifecycle import table_is_old
-from discovery.inventory.support_table import (
-    Cycle,
-    SupportTable,
-    parse_table,
-    read_content,
-    read_table,
-)
+from discovery.inventory.support_file import parse_table, read_content, read_table
+from discovery.inventory.support_table import Cycle, SupportTable
 
 
 @click.command()
@@ -31,11 +26,11 @@ from discovery.inventory.support_table import (
 )
 @click.option("--check", is_flag=True, help="With --from: say what would change, write nothing.")
 def lifecycle(source: Path | None, check: bool) -> None:
-    """Say of when the support dates are, or renew them from a file.
+    """Tell the age of the support dates, or renew them.
 
-    Reads no network. A file is checked before it replaces the dates: its shape, that no date
-    contradicts another, and that it is not older than what is there. What changes is printed, a
-    line a release: + new, ~ changed, - no longer there.
+    Renewing reads a file and no network. The file is checked before it replaces the dates: its
+    shape, that no date contradicts another, and that it is not older than what is there. What
+    changes is printed, a line a release: + new, ~ changed, - no longer there.
 
     Exit codes: 0 done; 2 the file is not fit; 3 the dates could not be written.
 
@@ -49,9 +44,9 @@ def lifecycle(source: Path | None, check: bool) -> None:
     if source is None:
         if check:
             raise WronglyUsed("--check needs a file", hint="Name it: --from FILE.")
-        click.echo(described(read_table(support_table.TABLE), today))
+        click.echo(described(read_table(support_file.TABLE), today))
         return
-    for line in renew(source, support_table.TABLE, today, write=not check):
+    for line in renew(source, support_file.TABLE, today, write=not check):
         click.echo(line)
 
 

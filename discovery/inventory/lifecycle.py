@@ -1,6 +1,6 @@
 """What a version number means: its order, the release cycle it belongs to, its support dates.
 
-The dates stand in `lifecycle.json` (`support_table` reads it), with their source and the day they
+The dates stand in `lifecycle.json` (`support_file` reads it), with their source and the day they
 were taken. What is not there is `unknown`, with the reason: no date is guessed from another
 engine's, nor from the release beside it.
 
@@ -18,7 +18,8 @@ from datetime import date, timedelta
 from functools import lru_cache
 from typing import Literal
 
-from discovery.inventory.support_table import Calendar, Cycle, Ends, SupportDate, known_dates
+from discovery.inventory.support_file import known_dates
+from discovery.inventory.support_table import Calendar, Cycle, Ends, SupportDate
 from discovery.model import ENGINE_LABELS
 
 SupportState = Literal["supported", "ends_within_year", "ended", "unknown"]

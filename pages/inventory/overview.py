@@ -4,7 +4,7 @@ from datetime import date
 
 import streamlit as st
 
-from discovery.inventory.support_table import known_dates
+from discovery.inventory.support_file import known_dates
 from discovery.view import charts, overview
 from discovery.view import formatting as fmt
 from discovery.view.access import Role
