@@ -14,6 +14,7 @@ from discovery.cli.changes import changes
 from discovery.cli.demo import demo
 from discovery.cli.doctor import doctor
 from discovery.cli.export import export
+from discovery.cli.lifecycle import lifecycle
 from discovery.cli.probe import probe
 from discovery.cli.render import render
 from discovery.cli.replay import replay
@@ -45,5 +46,17 @@ def main(debug: bool, log: str) -> None:
     set_up(debug=debug, log=log)
 
 
-for command in (demo, sandbox, scan, replay, changes, export, serve, probe, doctor, render):
+for command in (
+    demo,
+    sandbox,
+    scan,
+    replay,
+    changes,
+    export,
+    serve,
+    probe,
+    doctor,
+    render,
+    lifecycle,
+):
     main.add_command(command)

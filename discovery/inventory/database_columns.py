@@ -8,14 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from typing import get_type_hints
 
 from pydantic.fields import FieldInfo
 
 from discovery.inventory.as_of import AsOf
 from discovery.inventory.columns import AtLeast, Column
-from discovery.inventory.lifecycle import cycle_of
+from discovery.inventory.support_columns import (
+    SUPPORT_COLUMNS,
+    first_support_ends,
+    support_ends,
+    support_source,
+)
 from discovery.model import DatabaseRecord
 
 _OWNER_TAGS = ("owner", "team", "contact")
@@ -34,22 +39,6 @@ def _data_size(record: DatabaseRecord, _: AsOf) -> float | None:
 
 def _size_is_complete(record: DatabaseRecord, _: AsOf) -> bool | None:
     return None if record.data_size_mb is None else record.data_size_complete
-
-
-def _support_source(record: DatabaseRecord, as_of: AsOf) -> str:
-    """The name of the schedule, and the day it was taken."""
-    found = as_of.support(record)
-    return f"{found.source.split(',')[0]}, as of {found.as_of}"
-
-
-def _support_ends(record: DatabaseRecord, as_of: AsOf) -> date | None:
-    found = as_of.support(record)
-    return found.ends or found.extended_ends
-
-
-def _standard_support_ends(record: DatabaseRecord, _: AsOf) -> date | None:
-    cycle = cycle_of(record.engine, record.version)
-    return cycle.ends if cycle else None
 
 
 def _removed_after(record: DatabaseRecord, _: AsOf) -> datetime | None:
@@ -96,9 +85,10 @@ _DECLARED: Sequence[Column[DatabaseRecord]] = (
     Column("Edition", "edition"),
     Column(
         "Standard support ends",
-        value=_standard_support_ends,
+        value=first_support_ends,
         format="date",
-        help="Last day of the version's standard support, where a schedule is known.",
+        help="Last day of the version's first kind of support, before security fixes only "
+        "(MySQL: Premier Support). `Support ends on` is the day that decides.",
         drawer=None,
     ),
     Column("Status", "status", format="state", table=3, width=80),
@@ -106,19 +96,19 @@ _DECLARED: Sequence[Column[DatabaseRecord]] = (
         "Support",
         value=lambda record, as_of: as_of.support(record),
         format="support",
-        help="Whether the version's standard support has ended or ends within a year.",
+        help="Whether the support that needs no further contract has ended or ends within a year.",
         table=5,
         width=125,
         csv=False,
-        found_by=_support_source,
+        found_by=support_source,
     ),
     Column(
         "Support ends",
-        value=_support_ends,
-        format="date",
-        help="Last day of standard support; of extended support where no other is published.",
+        value=support_ends,
+        help="Last day on which the version gets fixes without a further contract, and which date "
+        "that is.",
         table=6,
-        width=100,
+        width=190,
         drawer=None,
         csv=False,
     ),
@@ -187,6 +177,7 @@ _DECLARED: Sequence[Column[DatabaseRecord]] = (
     Column("Warnings", "warnings", format="list", drawer=None),
     Column("Tags", "tags", format="tags", drawer="host"),
     Column("Evidence", "evidence", format="tags", drawer=None),
+    *SUPPORT_COLUMNS,
 )
 
 NOT_SHOWN: Mapping[str, str] = {

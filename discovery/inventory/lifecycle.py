@@ -1,149 +1,210 @@
 """What a version number means: its order, the release cycle it belongs to, its support dates.
 
-The dates stand in `lifecycle.json`, with their source and the day they were taken. An engine or
-version that is not there is `unknown`: no schedule is guessed from another engine's.
+The dates stand in `lifecycle.json` (`support_file` reads it), with their source and the day they
+were taken. What is not there is `unknown`, with the reason: no date is guessed from another
+engine's, nor from the release beside it.
+
+Which date decides. A release can have several: of the community's releases, of the vendor's
+ordinary support, of security fixes after it, of support that is bought. The last one that needs no
+further contract decides: until then a host gets fixes by updating, after it money or an upgrade is
+needed. The others are shown beside it.
 """
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
-from functools import cache, lru_cache
-from pathlib import Path
+from functools import lru_cache
 from typing import Literal
+
+from discovery.inventory.support_file import known_dates
+from discovery.inventory.support_table import Calendar, Cycle, Ends, SupportDate
+from discovery.model import ENGINE_LABELS
 
 SupportState = Literal["supported", "ends_within_year", "ended", "unknown"]
 VersionPart = tuple[int, int, str]
 VersionKey = tuple[VersionPart, ...]
 
-_DATA = Path(__file__).with_name("lifecycle.json")
+OLD_AFTER = timedelta(days=120)
+"""From this age on, people are told that the table is old."""
+
 _YEAR = timedelta(days=365)
+_BELIEVED = {"open": OLD_AFTER, "next_release": timedelta(days=30)}
+"""For how long after the table was taken a release without an end still counts as supported: one
+whose end was not published, and one that a later release ends."""
+
+_OTHER_BUILDS = frozenset(
+    {
+        "amzn",
+        "aurora",
+        "azure",
+        "cluster",
+        "cloudsql",
+        "dse",
+        "greenplum",
+        "gpdb",
+        "ndb",
+        "rds",
+        "yb",
+    }
+)
+"""Words in a version that name another vendor's build, whose support is another's."""
 
 _TOKEN = re.compile(r"[0-9]{1,18}|[a-z]+")
-_PRE_RELEASE = frozenset({"alpha", "beta", "dev", "devel", "preview", "rc", "snapshot"})
+_PRE_RELEASE = frozenset({"alpha", "beta", "dev", "devel", "dmr", "preview", "rc", "snapshot"})
 _PRE, _END, _WORD, _NUMBER = range(4)
 """How the parts of a version sort where they meet: 16rc1 < 16 < 16-log < 16.1."""
-
-
-@dataclass(frozen=True, slots=True)
-class Cycle:
-    """One release cycle. Dates are the last day of support; None when none is published."""
-
-    name: str
-    ends: date | None
-    extended_ends: date | None
 
 
 @dataclass(frozen=True, slots=True)
 class Support:
     """What is known about the support of one version on one day.
 
-    `ends` is the last day of the engine's `standard` support and decides `state`; `extended_ends`
-    that of its `extended` support, usually paid. `policy` is the vendor's own page.
+    `dates` are all that are known of its cycle, and `decisive` the one of them that gives `state`.
+    `reason` says why the state is unknown. `upstream` is the engine whose dates they are, where the
+    engine's own are not known. `policy` is the vendor's own page.
     """
 
     state: SupportState
-    cycle: str | None
-    ends: date | None
-    extended_ends: date | None
     source: str
     as_of: date
-    standard: str | None = None
-    extended: str | None = None
+    reason: str = ""
+    cycle: str | None = None
+    dates: tuple[SupportDate, ...] = ()
+    decisive: SupportDate | None = None
+    notes: tuple[str, ...] = ()
+    upstream: str | None = None
     policy: str | None = None
 
-
-@dataclass(frozen=True, slots=True)
-class _SupportCalendar:
-    policy: str | None
-    standard: str | None
-    extended: str | None
-    cycles: Mapping[str, Cycle]
-
-
-@dataclass(frozen=True, slots=True)
-class _Lifecycle:
-    source: str
-    as_of: date
-    calendars: Mapping[str, _SupportCalendar]
+    @property
+    def ends(self) -> date | None:
+        """The last day of the support that decides; None where none is published."""
+        return _day(self.decisive)
 
 
 def support(engine: str | None, version: str | None, today: date) -> Support:
     """The support of `engine` at `version` as of `today`.
 
-    `ended` means that standard support is over, whether or not extended support can be bought;
-    `ends_within_year` that it ends in the coming 365 days. A cycle whose standard support has no
-    published end counts as supported until its extended support ends.
+    `ended` means that the decisive date is over, whether or not more can be bought;
+    `ends_within_year` that it comes in the next 365 days.
     """
-    facts = _lifecycle()
-    calendar = facts.calendars.get(engine or "")
-    cycle = cycle_of(engine, version)
+    table = known_dates()
+    cycle, reason = _find(engine, version)
+    calendar = table.calendars.get(engine or "")
     if calendar is None or cycle is None:
-        return Support("unknown", None, None, None, facts.source, facts.as_of)
+        return Support("unknown", table.source, table.as_of, reason)
+    decisive = _decisive(cycle)
+    state, reason = _state(decisive, today, table.as_of)
     return Support(
-        state=_state(cycle, today),
+        state=state,
+        source=table.source,
+        as_of=table.as_of,
+        reason=reason,
         cycle=cycle.name,
-        ends=cycle.ends,
-        extended_ends=cycle.extended_ends,
-        source=facts.source,
-        as_of=facts.as_of,
-        standard=calendar.standard,
-        extended=calendar.extended if cycle.extended_ends else None,
+        dates=cycle.dates,
+        decisive=decisive,
+        notes=tuple(note for note in (calendar.note, cycle.note) if note),
+        upstream=calendar.upstream,
         policy=calendar.policy,
     )
 
 
-@lru_cache(maxsize=4096)
+def table_is_old(as_of: date, today: date) -> bool:
+    """Whether dates taken on `as_of` are too old to be shown without a word on it."""
+    return today - as_of > OLD_AFTER
+
+
 def cycle_of(engine: str | None, version: str | None) -> Cycle | None:
     """The release cycle of a version: 8.0 for MySQL 8.0.35, 15 for PostgreSQL 15.4.
 
-    None for a pre-release, which has no support, and for a version too short to tell ("8").
+    None for a pre-release, which has no support, for another vendor's build, and for a version too
+    short to tell ("8").
     """
-    calendar = _lifecycle().calendars.get(engine or "")
-    if calendar is None or version is None:
-        return None
+    return _find(engine, version)[0]
+
+
+@lru_cache(maxsize=4096)
+def _find(engine: str | None, version: str | None) -> tuple[Cycle | None, str]:
+    """The cycle of a version; else why there is none."""
+    if engine is None:
+        return None, "the engine is not known"
+    calendar = known_dates().calendars.get(engine)
+    if calendar is None:
+        return None, f"no support dates are known for {ENGINE_LABELS.get(engine, engine)}"
+    if version is None:
+        return None, "the version is not known"
     key = version_key(version)
-    if any(_is_pre_release(token) for token in key):
-        return None
-    numbers = [str(number) for kind, number, _ in key[:2] if kind == _NUMBER]
-    return calendar.cycles.get(".".join(numbers)) or calendar.cycles.get(".".join(numbers[:1]))
+    if any(_is_pre_release(part) for part in key):
+        return None, "a pre-release has no support"
+    if other := _other_build(engine, key):
+        return None, f"this is a build of another product ({other}), whose dates are not known"
+    numbers = _leading_numbers(key)
+    for count in range(len(numbers), 0, -1):
+        if cycle := calendar.cycles.get(numbers[:count]):
+            return cycle, ""
+    return None, _why_no_cycle(calendar, numbers)
 
 
-def _state(cycle: Cycle, today: date) -> SupportState:
-    decisive = cycle.ends or cycle.extended_ends
+def _other_build(engine: str, key: VersionKey) -> str | None:
+    words = [word for kind, _, word in key if kind == _WORD]
+    others = _OTHER_BUILDS | (ENGINE_LABELS.keys() - {engine})
+    if engine == "mariadb":
+        others |= {"enterprise"}  # a series of its own, with dates of its own
+    return next((word for word in words if word in others), None)
+
+
+def _leading_numbers(key: VersionKey) -> tuple[int, ...]:
+    numbers: list[int] = []
+    for kind, number, _ in key[:4]:
+        if kind != _NUMBER:
+            break
+        numbers.append(number)
+    return tuple(numbers)
+
+
+def _why_no_cycle(calendar: Calendar, numbers: tuple[int, ...]) -> str:
+    if not numbers:
+        return "the version does not begin with a number"
+    if any(known[: len(numbers)] == numbers for known in calendar.cycles):
+        return "the version is too short to tell its release"
+    oldest, newest = min(calendar.cycles), max(calendar.cycles)
+    taken = f"in the dates of {known_dates().as_of}"
+    if numbers > newest:
+        return f"newer than {calendar.cycles[newest].name}, the newest release {taken}"
+    if numbers < oldest:
+        return f"older than {calendar.cycles[oldest].name}, the oldest release {taken}"
+    return f"there is no such release {taken}"
+
+
+def _decisive(cycle: Cycle) -> SupportDate | None:
+    free = [each for each in cycle.dates if each.kind != "paid"]
+    return free[-1] if free else None
+
+
+def _day(decisive: SupportDate | None) -> date | None:
+    return decisive.ends if decisive and isinstance(decisive.ends, date) else None
+
+
+def _state(decisive: SupportDate | None, today: date, as_of: date) -> tuple[SupportState, str]:
+    """The state on a day; for `unknown`, why."""
     if decisive is None:
-        return "unknown"
-    if today > decisive:
-        return "ended"
-    return "ends_within_year" if decisive <= today + _YEAR else "supported"
+        return "unknown", "only a date of support that is bought is known"
+    if decisive.mark == "doubtful":
+        return "unknown", f"the source's date, {decisive.ends}, is doubtful"
+    if not isinstance(decisive.ends, date):
+        return _state_without_end(decisive.ends, today, as_of)
+    if today > decisive.ends:
+        return "ended", ""
+    return ("ends_within_year" if decisive.ends <= today + _YEAR else "supported"), ""
 
 
-@cache
-def _lifecycle() -> _Lifecycle:
-    data = json.loads(_DATA.read_text(encoding="utf-8"))
-    return _Lifecycle(
-        source=data["source"],
-        as_of=date.fromisoformat(data["as_of"]),
-        calendars={
-            engine: _SupportCalendar(
-                policy=entry["policy"],
-                standard=entry["standard"],
-                extended=entry["extended"],
-                cycles={
-                    name: Cycle(name, _date(ends), _date(extended_ends))
-                    for name, (ends, extended_ends) in entry["cycles"].items()
-                },
-            )
-            for engine, entry in data["engines"].items()
-        },
-    )
-
-
-def _date(text: str | None) -> date | None:
-    return date.fromisoformat(text) if text else None
+def _state_without_end(ends: Ends, today: date, as_of: date) -> tuple[SupportState, str]:
+    if today - as_of <= _BELIEVED[str(ends)]:
+        return "supported", ""
+    if ends == "next_release":
+        return "unknown", f"a later release ends its support, and none was known on {as_of}"
+    return "unknown", f"no end was published by {as_of}, and these dates are old"
 
 
 # --- the order of versions ----------------------------------------------------------------------

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import date
 from typing import Any, Literal
 
 from discovery.errors import FailureKind
 from discovery.inventory.columns import Format
 from discovery.inventory.freshness import Freshness
-from discovery.inventory.lifecycle import Support, SupportState
+from discovery.inventory.lifecycle import Support, SupportState, table_is_old
+from discovery.inventory.support_table import SUPPORT_WITHOUT_END, SupportDate
 from discovery.model import Coverage, RunRecord, RunRequest
 from discovery.sanitize import printable
 from discovery.view.formatting import DASH, engine, number
@@ -63,14 +65,40 @@ def state_of(label: str) -> State:
 
 
 def support_sentence(support: Support) -> str:
-    """`Ended on 2025-04-30; extended until 2026-04-30`."""
-    if support.state == "unknown":
-        return "Unknown: no schedule is known for this version"
-    if support.ends is None:
-        return f"{SUPPORT_LABELS[support.state]}; extended support until {support.extended_ends}"
-    verb = "Ended on" if support.state == "ended" else "Until"
-    extended = f"; extended until {support.extended_ends}" if support.extended_ends else ""
-    return f"{verb} {support.ends}{extended}"
+    """`Ended on 2026-04-30 (Extended Support); Premier Support: 2025-04-30`.
+
+    The date that decides comes first. Dates of support that is bought are marked as paid.
+    """
+    decisive = support.decisive
+    others = [_other_date(each) for each in support.dates if each is not decisive]
+    return "; ".join([_decisive_date(support), *others])
+
+
+def _decisive_date(support: Support) -> str:
+    if support.state == "unknown" or support.decisive is None:
+        return f"Unknown: {support.reason}"
+    marks = [support.decisive.mark, f"of {engine(support.upstream)}" if support.upstream else None]
+    name = f"({', '.join([support.decisive.name, *filter(None, marks)])})"
+    if not isinstance(support.decisive.ends, date):
+        end = SUPPORT_WITHOUT_END[support.decisive.ends]
+        return f"Supported on {support.as_of} {name}, {end}"
+    return f"{'Ended on' if support.state == 'ended' else 'Until'} {support.ends} {name}"
+
+
+def support_dates_age(as_of: date, today: date) -> str:
+    """`Support dates are of 2026-08-22.`; of old ones, what that means and how to renew them."""
+    if not table_is_old(as_of, today):
+        return f"Support dates are of {as_of}."
+    return (
+        f"Support dates are of {as_of}, {(today - as_of).days} days ago: later releases and "
+        "changes are not in them. `python -m discovery lifecycle --from FILE` renews them."
+    )
+
+
+def _other_date(each: SupportDate) -> str:
+    paid = " (paid)" if each.kind == "paid" else ""
+    ends = each.ends if isinstance(each.ends, date) else SUPPORT_WITHOUT_END[each.ends]
+    return f"{each.name}{paid}: {ends}"
 
 
 def failure_label(kind: FailureKind) -> str:

@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+from datetime import date
+
 import streamlit as st
 
+from discovery.inventory.support_file import known_dates
 from discovery.view import charts, overview
 from discovery.view import formatting as fmt
 from discovery.view.access import Role
+from discovery.view.labels import support_dates_age
 from discovery.view.overview import Summary, summarise
 from pages.components import page, visitor
 from pages.components.charts import linked_chart
@@ -31,7 +35,7 @@ def main() -> None:
     with left:
         show_engines(summary)
     with right:
-        show_support(summary)
+        show_support(summary, page.now().date())
     show_versions(summary)
     left, right = st.columns(2, gap="large")
     with left:
@@ -68,8 +72,8 @@ def show_engines(summary: Summary) -> None:
     )
 
 
-def show_support(summary: Summary) -> None:
-    """Which databases lose support, and when."""
+def show_support(summary: Summary, today: date) -> None:
+    """Which databases lose support, and of when the dates are."""
     st.subheader("Support", anchor=False)
     linked_chart(
         charts.bars(overview.support_bars(summary)),
@@ -84,6 +88,7 @@ def show_support(summary: Summary) -> None:
         query_params={"support": "ends_within_year"},
         icon=":material/arrow_forward:",
     )
+    st.caption(support_dates_age(known_dates().as_of, today))
 
 
 def show_versions(summary: Summary) -> None:

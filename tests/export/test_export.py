@@ -80,6 +80,25 @@ def test_a_record_is_a_row_of_plain_values() -> None:
     assert row["Evidence"] == "version: dpkg x; port: listening socket"
 
 
+def test_a_row_says_which_date_of_support_it_shows() -> None:
+    """Premier Support and the day that decides are two columns, each named; so are all dates."""
+    row = cells(known_record(engine="mysql", version="8.0.35"))
+    assert row["Standard support ends"] == "2025-04-30"
+    assert row["Support ends on"] == "2026-04-30"
+    assert row["Support date is"] == "Extended Support; extended"
+    assert row["Support dates"] == (
+        "Premier Support (premier) 2025-04-30; Extended Support (extended) 2026-04-30"
+    )
+    assert row["Support dates as of"] == "2026-08-22"
+    estimate = cells(known_record(engine="percona", version="9.7.0"))
+    assert estimate["Support date is"] == "Extended Support; extended; estimate; upstream"
+    paid = cells(known_record(engine="mariadb", version="10.6.16"))
+    assert "Enterprise support (paid) 2029-08-23" in paid["Support dates"]
+    unknown = cells(known_record(engine="keydb", version="6.3.4"))
+    assert (unknown["Support state"], unknown["Support ends on"]) == ("unknown", "")
+    assert unknown["Support notes"] == "No support dates are known for KeyDB."
+
+
 def test_unknown_is_an_empty_cell_and_zero_is_zero() -> None:
     """Neither "None" nor 0 stands for what is not known."""
     unknown = cells(known_record(data_size_mb=None, port=None, version=None))

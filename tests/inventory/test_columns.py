@@ -157,6 +157,12 @@ HEADERS = [
     "Warnings",
     "Tags",
     "Evidence",
+    "Support state",
+    "Support ends on",
+    "Support date is",
+    "Support dates",
+    "Support notes",
+    "Support dates as of",
 ]
 
 

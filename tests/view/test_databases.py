@@ -66,7 +66,7 @@ def test_a_hundred_thousand_databases_are_filtered_fast() -> None:
     """A filter over 100,000 databases answers in about a second, and at once when asked again."""
     records = tuple(database(instance_id=f"i-{number:017x}") for number in range(100_000))
     large = type(WHOLE)(records, (), (), (), NOW)
-    query = DatabaseQuery.from_params({"q": ["orders"], "support": ["ended"]})
+    query = DatabaseQuery.from_params({"q": ["orders"], "support": ["ends_within_year"]})
     began = time.process_time()
     assert len(select_databases(large, query, TODAY)) == 100_000
     first = time.process_time() - began

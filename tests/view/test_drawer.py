@@ -17,7 +17,10 @@ def test_a_record_in_full_tells_how_each_value_was_found() -> None:
     rows = {row[0]: row[1:] for row in database_facts(record, AS_OF)}
     assert rows["Version"] == ("8.0.35", record.evidence["version"])
     assert rows["Data size"] == ("2.0 GiB (2,048.00 MiB)", "sum of file sizes")
-    assert rows["Support"][0] == "Ended on 2025-04-30; extended until 2026-04-30"
+    assert rows["Support"] == (
+        "Until 2026-04-30 (Extended Support); Premier Support: 2025-04-30",
+        "endoflife.date, as of 2026-08-22",
+    )
     assert rows["Container"] == ("–", "–")  # noqa: RUF001
 
 

@@ -32,10 +32,14 @@ def texts(*records: DatabaseRecord) -> list[list[str]]:
 
 def test_a_database_is_one_row_with_sortable_values() -> None:
     """Sizes and times stay numbers and times: a column sorts by value, not by its text."""
-    shown = table(database(), database(data_size_mb=None))
+    shown = table(database(version="5.7.44"), database(data_size_mb=None))
     assert shown["Data size"].tolist()[0] == 2048.0
     assert shown["Last seen"].dtype.kind == "M"
-    assert shown["Support"].tolist() == ["Ended", "Ended"]
+    assert shown["Support"].tolist() == ["Ended", "Ends within a year"]
+    assert shown["Support ends"].tolist() == [
+        "2023-10-31, Extended Support",
+        "2026-04-30, Extended Support",
+    ]
 
 
 def test_unknown_values_read_as_a_dash() -> None:
@@ -56,7 +60,7 @@ def test_values_read_with_units() -> None:
 
 def test_only_states_that_need_a_look_have_a_colour() -> None:
     """Ended support is red, supported has no colour, and the word is there either way."""
-    shown = table(database(), database(version="8.4.3"))
+    shown = table(database(version="5.7.44"), database(version="8.4.3"))
     page = styled(shown, COLUMNS, NOW, COLOURS).set_uuid("t").to_html()
     column = list(shown.columns).index("Support")
     assert re.search(rf"#T_t_row0_col{column}[^{{]*{{\s*color: #ad2c2c", page)
