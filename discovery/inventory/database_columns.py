@@ -187,6 +187,7 @@ _DECLARED: Sequence[Column[DatabaseRecord]] = (
     Column("Warnings", "warnings", format="list", drawer=None),
     Column("Tags", "tags", format="tags", drawer="host"),
     Column("Evidence", "evidence", format="tags", drawer=None),
+    Column("Gone because", "gone_reason", format="word", optional=True),
 )
 
 NOT_SHOWN: Mapping[str, str] = {

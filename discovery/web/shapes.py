@@ -87,6 +87,7 @@ class Shapes:
             "last_seen": _time(record.last_seen),
             "stale": self.as_of.freshness(record) is Freshness.STALE,
             "gone_at": _time(record.gone_at),
+            "gone_reason": record.gone_reason and record.gone_reason.value,
             "expires_at": None if expires is None else iso(datetime.fromtimestamp(expires, UTC)),
         }
 

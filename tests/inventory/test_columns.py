@@ -157,6 +157,7 @@ HEADERS = [
     "Warnings",
     "Tags",
     "Evidence",
+    "Gone because",
 ]
 
 
