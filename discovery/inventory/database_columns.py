@@ -166,7 +166,8 @@ _DECLARED: Sequence[Column[DatabaseRecord]] = (
         "Freshness",
         value=lambda record, as_of: as_of.freshness(record),
         format="freshness",
-        help="current, stale (not reported for longer than is set) or gone, as of now.",
+        help="current, stale (not reported for longer than is set), unwatched (no longer "
+        "looked for) or gone, as of now.",
         table=4,
         width=80,
         found_by=lambda _, as_of: f"stale after {as_of.stale_days} days",
@@ -187,6 +188,14 @@ _DECLARED: Sequence[Column[DatabaseRecord]] = (
     Column("Warnings", "warnings", format="list", drawer=None),
     Column("Tags", "tags", format="tags", drawer="host"),
     Column("Evidence", "evidence", format="tags", drawer=None),
+    Column(
+        "Unwatched since",
+        value=lambda record, as_of: as_of.unwatched_since(record),
+        format="time",
+        unit="UTC",
+        help="Since when no run looks for it: its account or region is no longer scanned.",
+        optional=True,
+    ),
     Column("Gone because", "gone_reason", format="word", optional=True),
 )
 

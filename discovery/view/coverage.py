@@ -32,8 +32,10 @@ STATE_ORDER = (
 """What needs a hand comes first."""
 
 
-def _why(host: HostRecord, _: AsOf) -> str:
-    """The host's own error, else what its state means."""
+def _why(host: HostRecord, as_of: AsOf) -> str:
+    """That nobody looks any more, else the host's own error, else what its state means."""
+    if since := as_of.unwatched_since(host):
+        return f"Its account or region is no longer scanned since {since:%Y-%m-%d}."
     return host.error or host.coverage.explanation
 
 

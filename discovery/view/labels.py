@@ -37,6 +37,7 @@ COVERAGE_LABELS: Mapping[Coverage, str] = {
 FRESHNESS_LABELS: Mapping[Freshness, str] = {
     Freshness.CURRENT: "Current",
     Freshness.STALE: "Stale",
+    Freshness.UNWATCHED: "Unwatched",
     Freshness.GONE: "Gone",
 }
 

@@ -157,6 +157,7 @@ HEADERS = [
     "Warnings",
     "Tags",
     "Evidence",
+    "Unwatched since (UTC)",
     "Gone because",
 ]
 
