@@ -15,6 +15,7 @@ from discovery import artefacts
 from discovery.aws.lease import Lease
 from discovery.aws.runs import RunStore
 from discovery.aws.session import Aws
+from discovery.aws.watched import note_unwatched
 from discovery.clock import Clock
 from discovery.errors import AwsError, NotFoundError
 from discovery.model import EVERYTHING, RunRecord, RunRequest, RunStatus, Scope, ScopeStatus
@@ -139,6 +140,9 @@ class DiscoveryRun:
             for other in runs.recent_runs():  # who holds the lease is the only one that runs
                 runs.abandon(other, now)
             runs.create_run(record)
+            if request.is_everything and not resume:
+                silent = {scope.account_id for scope in plan.refused}
+                note_unwatched(aws, plan.scopes, silent, now)
         except AwsError:
             with suppress(AwsError):  # it lapses by itself
                 lease.release()  # no run that cannot be watched or cancelled may block the next one
