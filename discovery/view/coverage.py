@@ -159,6 +159,20 @@ def skipped_sentence(snapshot: Snapshot) -> str | None:
     return f"{accounts} of the organisation skipped: {skipped_accounts(skipped)}."
 
 
+def unwatched_sentence(snapshot: Snapshot, named: int = 5) -> str | None:
+    """Which account regions runs left, since when, and what to do about it; None for none."""
+    left = sorted(snapshot.unwatched.items())
+    if not left:
+        return None
+    names = [f"{scope.account_id} {scope.region} since {since:%Y-%m-%d}" for scope, since in left]
+    more = f" and {number(len(left) - named)} more" if len(left) > named else ""
+    return (
+        f"{plural(len(left), 'account region')} no longer scanned: {', '.join(names[:named])}{more}. "
+        "What was known of them stays, marked as unwatched, until somebody releases it "
+        "(`python -m discovery release`)."
+    )
+
+
 def summary(selected: int, snapshot: Snapshot) -> str:
     """Markdown: `**12** of 82 hosts`."""
     return f"**{number(selected)}** of {number(len(snapshot.hosts))} hosts"

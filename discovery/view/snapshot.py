@@ -78,8 +78,14 @@ class Snapshot:
 
     @property
     def failed_scopes(self) -> tuple[ScopeRecord, ...]:
-        """The scopes whose newest attempt could not list or command their hosts at all."""
-        return tuple(scope for scope in self.scopes if scope.error_kind is not None)
+        """The scopes that are watched, and whose newest attempt could not list or command their
+        hosts at all."""
+        return tuple(
+            scope
+            for scope in self.scopes
+            if scope.error_kind is not None
+            and Scope(scope.account_id, scope.region) not in self.unwatched
+        )
 
 
 @dataclass(frozen=True, eq=False)

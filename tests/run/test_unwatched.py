@@ -1,4 +1,4 @@
-"""Accounts and regions that runs left: what is known of them is unwatched, neither fresh nor gone."""
+"""Accounts and regions that runs left: what is known of them is unwatched, not fresh, not gone."""
 
 from __future__ import annotations
 
