@@ -166,8 +166,9 @@ def unwatched_sentence(snapshot: Snapshot, named: int = 5) -> str | None:
         return None
     names = [f"{scope.account_id} {scope.region} since {since:%Y-%m-%d}" for scope, since in left]
     more = f" and {number(len(left) - named)} more" if len(left) > named else ""
+    listed = ", ".join(names[:named]) + more
     return (
-        f"{plural(len(left), 'account region')} no longer scanned: {', '.join(names[:named])}{more}. "
+        f"{plural(len(left), 'account region')} no longer scanned: {listed}. "
         "What was known of them stays, marked as unwatched, until somebody releases it "
         "(`python -m discovery release`)."
     )
