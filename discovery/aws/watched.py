@@ -10,8 +10,6 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
-from boto3.dynamodb.conditions import Key
-
 from discovery.aws.errors import aws_errors
 from discovery.aws.runs import RunStore
 from discovery.aws.session import Aws
@@ -27,7 +25,8 @@ def unwatched_scopes(aws: Aws) -> dict[Scope, datetime]:
     with aws_errors():
         for page in pages.paginate(
             TableName=aws.settings.runs_table,
-            KeyConditionExpression=Key("pk").eq(_UNWATCHED),
+            KeyConditionExpression="pk = :pk",
+            ExpressionAttributeValues={":pk": _UNWATCHED},
         ):
             for item in page["Items"]:
                 account_id, region = item["sk"].split("#")
