@@ -40,9 +40,9 @@ current = st.navigation(
 )
 
 with st.sidebar:
-    if visitor.rules().sign_in and st.user.is_logged_in:
+    if visitor.is_signed_in():
         st.caption(f"Role: {visitor.signed_in_role() or 'none'}")
-        st.button("Sign out", on_click=st.logout)
+        st.button("Sign out", on_click=visitor.sign_out)
     elif visitor.rules().sandbox:
         st.segmented_control(
             "View as", [Role.ADMIN, Role.VIEWER], key=visitor.VIEW_AS, required=True

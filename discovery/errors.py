@@ -4,6 +4,7 @@
     ├── ConfigurationError         a setting or an option is missing or wrong
     ├── RequestError               a request names something that does not exist or is malformed
     │   └── NotFoundError          … an account, run or route that is not there
+    ├── NotAllowedError            who asks has not the role that it takes
     ├── AwsError                   an AWS call failed; has `kind`, `operation` and `code`
     ├── ReportError                a probe's output cannot be used; has `kind`
     ├── RunInProgressError         another run holds the lease; has `holder`, `run_id` and `since`
@@ -134,6 +135,10 @@ class RequestError(DiscoveryError):
 
 class NotFoundError(RequestError):
     """What the request names is not there."""
+
+
+class NotAllowedError(DiscoveryError):
+    """Who asks has not the role that it takes."""
 
 
 class AwsError(DiscoveryError):

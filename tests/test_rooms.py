@@ -170,11 +170,23 @@ def test_the_sandbox_knows_no_product() -> None:
     [
         (("boto3", "botocore"), ("discovery.aws", "sandbox")),
         (("moto", "flask", "werkzeug"), ("sandbox",)),
-        (("streamlit",), ("pages", "dashboard", "discovery.view.server")),
+        (
+            ("streamlit",),
+            (
+                *("pages", "dashboard", "discovery.view.server"),
+                *("discovery.view.sign_in", "discovery.view.sign_in_cookie"),
+            ),
+        ),
         (("pandas", "plotly"), ("discovery.view", "pages")),
         (("click", "rich"), ("discovery.cli", "discovery.__main__")),
         (("aws_lambda_powertools",), ("lambda",)),
-        (("starlette", "uvicorn"), ("discovery.web.server", "discovery.web.process")),
+        (
+            ("starlette", "uvicorn"),
+            (
+                *("discovery.web.server", "discovery.web.process"),
+                *("discovery.view.server", "discovery.view.sign_in_gate"),
+            ),
+        ),
     ],
     ids=lambda value: value[0],
 )

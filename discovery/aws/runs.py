@@ -129,7 +129,8 @@ class RunStore:
 
     def _save(self, run: RunRecord, **condition: str) -> dict[str, Any]:
         values = to_item(_RUN, run)
-        values.pop("cancel_requested")
+        for name in ("cancel_requested", "cancelled_by"):
+            values.pop(name, None)  # another process may have set them meanwhile
         expected = {":running": RunStatus.RUNNING.value} if condition else {}
         update = "SET " + ", ".join(f"#{name} = :{name}" for name in values)
         if run.error is None:
@@ -146,8 +147,8 @@ class RunStore:
             )
         return answer
 
-    def request_cancel(self, run_id: str) -> None:
-        """Ask the process that runs `run_id` to stop; it notices within seconds.
+    def request_cancel(self, run_id: str, by: str | None = None) -> None:
+        """Ask the process that runs `run_id` to stop, for `by`; it notices within seconds.
 
         Raises NotFoundError when there is no such run.
         """
@@ -155,9 +156,10 @@ class RunStore:
             with conditional_write():
                 self._table.update_item(
                     Key=run_key(run_id),
-                    UpdateExpression="SET cancel_requested = :yes",
+                    UpdateExpression="SET cancel_requested = :yes"
+                    + (", cancelled_by = :by" if by else ""),
                     ConditionExpression="attribute_exists(pk)",
-                    ExpressionAttributeValues={":yes": True},
+                    ExpressionAttributeValues={":yes": True} | ({":by": by} if by else {}),
                 )
         except ConditionFailedError as error:
             raise NotFoundError(f"run {run_id!r} does not exist") from error

@@ -152,6 +152,10 @@ class RunRecord:
     """From the start until the first host's report was stored."""
     error: str | None = None
     cancel_requested: bool = False
+    started_by: str | None = None
+    """Who pressed the button, and in which role; None where a program began it."""
+    cancelled_by: str | None = None
+    """Likewise, of the cancellation."""
     accounts_skipped: Mapping[str, str] = field(default_factory=dict)
     """Accounts of the organisation that it left out -> why: suspended, closing, …"""
     cut_short: bool = False

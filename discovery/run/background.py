@@ -19,9 +19,14 @@ _log = logging.getLogger(__name__)
 _cancel_flags: dict[str, Flag] = {}
 
 
-def start_run_in_background(settings: Settings, request: RunRequest, *, trigger: str) -> str:
-    """Begin a run and return its id while it goes on. Raises as `start_run`, at once."""
-    run = DiscoveryRun.begin(settings, request, trigger=trigger)
+def start_run_in_background(
+    settings: Settings, request: RunRequest, *, trigger: str, started_by: str | None = None
+) -> str:
+    """Begin a run and return its id while it goes on. Raises as `start_run`, at once.
+
+    `started_by` goes into its record.
+    """
+    run = DiscoveryRun.begin(settings, request, trigger=trigger, started_by=started_by)
     cancelled = _cancel_flags.setdefault(run.run_id, Flag())
     Thread(target=_execute, args=(run, cancelled), name="discovery", daemon=True).start()
     return run.run_id
@@ -37,8 +42,11 @@ def _execute(run: DiscoveryRun, cancelled: Flag) -> None:
         _cancel_flags.pop(run.run_id, None)
 
 
-def cancel_run(settings: Settings, run_id: str) -> None:
-    """Ask for the end of a run, of whichever process. Raises NotFoundError for an unknown id."""
-    RunStore(shared_aws(settings)).request_cancel(run_id)
+def cancel_run(settings: Settings, run_id: str, *, by: str | None = None) -> None:
+    """Ask for the end of a run, of whichever process, for `by`, which goes into its record.
+
+    Raises NotFoundError for an unknown id.
+    """
+    RunStore(shared_aws(settings)).request_cancel(run_id, by)
     if flag := _cancel_flags.get(run_id):
         flag.set()

@@ -28,6 +28,8 @@ def log_event(event: Event) -> None:
     match event:
         case RunStarted(run=run):
             fields = {"trigger": run.trigger, "scopes": run.scopes_total}
+            if run.started_by:
+                fields["started_by"] = run.started_by
             _log.info("run started", extra=fields)
         case ScopeListed():
             fields = {"hosts": event.hosts, "targeted": event.targeted}

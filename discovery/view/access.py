@@ -1,4 +1,4 @@
-"""Who may do what: sign-in claims -> role. Pure; the pages hand in what Streamlit knows.
+"""Who may do what: sign-in claims -> role. The pages hand in what Streamlit knows.
 
 With sign-in configured (`[auth]` in secrets.toml, see `st.login`), roles come from a claim:
 
@@ -18,6 +18,9 @@ from datetime import datetime
 from enum import StrEnum
 
 from discovery.errors import ConfigurationError
+from discovery.sanitize import printable
+
+_NAME_LENGTH = 80
 
 
 class Role(StrEnum):
@@ -42,26 +45,27 @@ class AccessRules:
     viewers: frozenset[str] | None = None
 
 
-def access_rules(secrets: Mapping[str, object], *, sandbox: bool) -> AccessRules:
-    """The rules that `secrets` (the content of secrets.toml) and the sandbox setting make.
+def access_rules(secrets: Mapping[str, object], *, sandbox: bool, sign_in: bool) -> AccessRules:
+    """The rules that `secrets` (the content of the secrets files) and the sandbox setting make,
+    where visitors sign in or do not.
 
-    Raises ConfigurationError naming the entry that is not what it should be.
+    Raises ConfigurationError naming the entry that is not what it should be, not its value.
     """
     roles = secrets.get("roles", {})
     if not isinstance(roles, Mapping):
-        raise ConfigurationError(f"roles={roles!r} in secrets.toml is not a section")
+        raise ConfigurationError("roles in secrets.toml is not a section")
     claim = roles.get("claim", "groups")
     if not isinstance(claim, str) or not claim:
-        raise ConfigurationError(f"roles.claim={claim!r} in secrets.toml is not a claim's name")
+        raise ConfigurationError("roles.claim in secrets.toml is not a claim's name")
     viewers = _names(roles, "viewer") if "viewer" in roles else None
-    return AccessRules("auth" in secrets, sandbox, claim, _names(roles, "admin"), viewers)
+    return AccessRules(sign_in, sandbox, claim, _names(roles, "admin"), viewers)
 
 
 def _names(roles: Mapping[str, object], key: str) -> frozenset[str]:
     values = roles.get(key, [])
     if not isinstance(values, list | tuple) or not all(isinstance(name, str) for name in values):
         raise ConfigurationError(
-            f"roles.{key}={values!r} in secrets.toml is not a list of texts",
+            f"roles.{key} in secrets.toml is not a list of texts",
             hint=f'Write it as {key} = ["name of a group"].',
         )
     return frozenset(values)
@@ -76,10 +80,9 @@ def role_of(rules: AccessRules, claims: Mapping[str, object] | None, now: dateti
     """
     if not rules.sign_in:
         return Role.ADMIN if rules.sandbox else Role.VIEWER
-    if claims is None or _expired(claims, now):
+    if claims is None or expired(claims, now):
         return None
-    held = claims.get(rules.claim)
-    values = {value for value in (held if isinstance(held, list) else [held]) if _is_name(value)}
+    values = _held(rules, claims)
     if values & rules.admins:
         return Role.ADMIN
     if rules.viewers is None or values & rules.viewers:
@@ -87,13 +90,50 @@ def role_of(rules: AccessRules, claims: Mapping[str, object] | None, now: dateti
     return None
 
 
-def _is_name(value: object) -> bool:
-    return isinstance(value, str)
+def role_values(rules: AccessRules, claims: Mapping[str, object]) -> list[str]:
+    """The values of the claim that [roles] names: the only ones that a role depends on."""
+    return sorted(_held(rules, claims) & (rules.admins | (rules.viewers or frozenset())))
 
 
-def _expired(claims: Mapping[str, object], now: datetime) -> bool:
-    expires = claims.get("exp")
-    return isinstance(expires, int | float) and expires <= now.timestamp()
+def _held(rules: AccessRules, claims: Mapping[str, object]) -> frozenset[str]:
+    held = claims.get(rules.claim)
+    values = held if isinstance(held, list) else [held]
+    return frozenset(value for value in values if isinstance(value, str))
+
+
+def who(claims: Mapping[str, object] | None) -> str:
+    """How a visitor is called, on a page and in the audit."""
+    for name in ("email", "preferred_username", "name", "sub"):
+        value = (claims or {}).get(name)
+        if isinstance(value, str) and value.strip():
+            return printable(value, _NAME_LENGTH)
+    return "a visitor who did not sign in" if claims is None else "a user without a name"
+
+
+def missing_role(rules: AccessRules, claims: Mapping[str, object]) -> str:
+    """Why a visitor who has signed in has no role: which claim would give one."""
+    name = rules.claim
+    if name in claims:
+        lacks = f"the claim {name!r} of the identity token holds none of the values in [roles]"
+    else:
+        lacks = f"the identity token has no claim {name!r}"
+    elsewhere = claims.get("_claim_names")
+    if claims.get("hasgroups") or (isinstance(elsewhere, Mapping) and name in elsewhere):
+        lacks += (
+            ". The provider leaves it out for members of very many groups: let it send only those "
+            "that are assigned to this application"
+        )
+    return f"You are signed in as {who(claims)} and have no role here: {lacks}."
+
+
+def expired(claims: Mapping[str, object], now: datetime) -> bool:
+    """Whether the identity token does not hold any more; so it is when its `exp` is no time."""
+    if "exp" not in claims:
+        return False
+    expires = claims["exp"]
+    if isinstance(expires, bool) or not isinstance(expires, int | float):
+        return True
+    return not expires > now.timestamp()  # so that NaN has expired too
 
 
 def seen_as(role: Role | None, wanted: str | None) -> Role | None:

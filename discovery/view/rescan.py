@@ -47,11 +47,16 @@ def _took_so_far(run: RunRecord, as_of: AsOf) -> str:
     return lasted(((run.finished_at or as_of.now) - run.started_at).total_seconds())
 
 
+def started_by(run: RunRecord) -> str:
+    """The person who started it and in which role, else what did: "cli", "lambda"."""
+    return run.started_by or run.trigger
+
+
 RUN_COLUMNS: tuple[Column[RunRecord], ...] = (
     Column("Started", "started_at", format="time", width=95),
     Column("Result", value=lambda run, _: run.status.value.capitalize(), format="state", width=90),
     Column("Scope", value=lambda run, _: request_label(run.request), width=160),
-    Column("Started by", "trigger", width=90),
+    Column("Started by", value=lambda run, _: started_by(run), width=90),
     Column("Took", value=_took_so_far, alignment="right"),
     Column(
         "Scanned",
@@ -135,7 +140,9 @@ def instance_request(snapshot: Snapshot, instance_id: str) -> tuple[RunRequest, 
 def origin(run: RunRecord, now: datetime) -> str:
     """`Everything, started by cli 8 s ago on discovery-1:4711`."""
     elapsed = lasted((now - run.started_at).total_seconds())
-    return f"{request_label(run.request)}, started by {run.trigger} {elapsed} ago on {run.holder}"
+    return (
+        f"{request_label(run.request)}, started by {started_by(run)} {elapsed} ago on {run.holder}"
+    )
 
 
 def share_done(run: RunRecord) -> float:

@@ -9,10 +9,13 @@ import sys
 from collections.abc import Callable
 
 import streamlit.config
+from starlette.middleware import Middleware
 from streamlit.runtime.pages_manager import PagesManager
 from streamlit.starlette import App
 
 from discovery.artefacts import ROOT
+from discovery.view import sign_in
+from discovery.view.sign_in_gate import SignInGate
 from discovery.web import process
 from discovery.web.process import LOOPBACK, ReadyCheck
 from discovery.web.server import ERROR_HANDLERS, Connect, routes
@@ -33,12 +36,18 @@ def create_app(
 
     With `reload`, a page that is open runs again when a file of its own is saved.
 
-    Streamlit keeps its configuration per process: one application a process.
+    Streamlit keeps its configuration per process: one application a process. Raises
+    ConfigurationError when sign-in is broken, or is demanded and not configured.
     """
     # Streamlit runs dashboard.py by its path; what that imports lies beside it.
     if str(ROOT) not in sys.path:
         sys.path.insert(0, str(ROOT))
-    app = App(DASHBOARD, routes=routes(address, inventory), exception_handlers=dict(ERROR_HANDLERS))
+    app = App(
+        DASHBOARD,
+        routes=routes(address, inventory),
+        middleware=[Middleware(SignInGate)],
+        exception_handlers=dict(ERROR_HANDLERS),
+    )
     # App has told Streamlit where dashboard.py is: only now is our config.toml found from any
     # working directory. These options win over any other config.toml.
     streamlit.config.get_config_options(
@@ -51,6 +60,7 @@ def create_app(
             **({"server.fileWatcherType": "auto", "server.runOnSave": True} if reload else {}),
         },
     )
+    sign_in.take_over()
     # Until the first st.navigation call Streamlit takes any folder named pages/ for pages of its
     # own, and tells a fresh server's first visitor of /databases that there is no such page.
     PagesManager.uses_pages_directory = False

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 import uvicorn
+import websockets.http11
 from starlette.types import ASGIApp
 
 from discovery.errors import ConfigurationError, DiscoveryError
@@ -24,6 +25,8 @@ _HEADERS = [
     ("Referrer-Policy", "same-origin"),
 ]
 _CLOSE_SECONDS = 3
+_HEADER_BYTES = 131_072
+"""Of one request. Sign-in cookies and a proxy's own headers outgrow the usual 8,192 a line."""
 
 
 class ReadyCheck(NamedTuple):
@@ -46,6 +49,10 @@ def run(
     Port 0 takes a free one. `on_ready(url)` is called once, from another thread, when the
     application is ready. Raises ConfigurationError when the address and port cannot be had.
     """
+    # What h11 has read, websockets must take: it leaves a handshake with a longer line, or with
+    # more headers, without any answer.
+    websockets.http11.MAX_LINE_LENGTH = _HEADER_BYTES
+    websockets.http11.MAX_NUM_HEADERS = _HEADER_BYTES // len(b"a:\r\n")
     with _listen(address, port) as listener:
         port = listener.getsockname()[1]
         config = uvicorn.Config(
@@ -56,6 +63,7 @@ def run(
             server_header=False,
             ws="websockets-sansio",  # as Streamlit itself runs uvicorn
             ws_per_message_deflate=False,
+            h11_max_incomplete_event_size=_HEADER_BYTES,
             timeout_graceful_shutdown=_CLOSE_SECONDS,
         )
         server = uvicorn.Server(config)

@@ -10,6 +10,7 @@ from discovery.errors import DiscoveryError
 from discovery.model import DatabaseRecord
 from discovery.view import drawer
 from discovery.view import formatting as fmt
+from discovery.view.access import Role
 from discovery.view.changes import HISTORY_COLUMNS
 from discovery.view.snapshot import Snapshot, table_reader
 from pages.components import page, tables
@@ -49,6 +50,7 @@ def _show(record: DatabaseRecord, on_close: Callable[[], None]) -> None:
 
 
 def _content(record: DatabaseRecord) -> None:
+    page.require(Role.VIEWER)  # a click in the drawer runs this, and not the page
     as_of = page.as_of()
     tables.facts(("Field", "Value", "Found by"), drawer.database_facts(record, as_of))
     for warning in record.warnings:

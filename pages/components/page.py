@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import NoReturn
 
@@ -10,7 +11,7 @@ import streamlit as st
 from discovery.errors import DiscoveryError
 from discovery.inventory.as_of import AsOf
 from discovery.view import formatting as fmt
-from discovery.view.access import Role
+from discovery.view.access import Role, missing_role
 from discovery.view.snapshot import Snapshot, settings, table_reader
 from pages.components import visitor
 from pages.components.errors import stop_with
@@ -35,19 +36,31 @@ def as_of() -> AsOf:
 def require(needed: Role) -> None:
     """Go on only when the visitor may do what `needed` may; else say so and stop."""
     held = visitor.role()
+    claims = visitor.claims()
+    if held is None and claims is not None:
+        _refuse(missing_role(visitor.rules(), claims))  # signing in again would give no other
     if held is None:
-        _refuse("Sign in to see this page.", held)
+        _refuse("Sign in to see this page.", offer=_offer_sign_in)
     if not held.covers(needed):
-        _refuse("This page is for admins. Your role is viewer: you can read, not start runs.", held)
+        _refuse(
+            "This page is for admins. Your role is viewer: you can read, not start runs.",
+            offer=_offer_overview,
+        )
 
 
-def _refuse(reason: str, held: Role | None) -> NoReturn:
+def _offer_sign_in() -> None:
+    st.button("Sign in", on_click=st.login, type="primary")
+
+
+def _offer_overview() -> None:
+    st.page_link(OVERVIEW, label="Back to Overview")
+
+
+def _refuse(reason: str, *, offer: Callable[[], None] | None = None) -> NoReturn:
     st.title("Not allowed")
-    st.warning(reason)
-    if held is None and visitor.rules().sign_in:
-        st.button("Sign in", on_click=st.login, type="primary")
-    else:
-        st.page_link(OVERVIEW, label="Back to Overview")
+    st.warning(fmt.markdown_safe(reason))
+    if offer is not None:
+        offer()
     st.stop()
 
 

@@ -101,6 +101,7 @@ def show_host(host: HostRecord, filters: UrlFilters) -> None:
 
 def show_host_facts(host: HostRecord) -> None:
     """Why a host was or was not scanned, what is known of it, and where to go from there."""
+    page.require(Role.VIEWER)
     st.markdown(f"**{COVERAGE_LABELS[host.coverage]}.** {host.coverage.explanation}")
     if host.error:
         st.code(printable(host.error), language=None, wrap_lines=True)

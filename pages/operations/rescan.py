@@ -6,14 +6,14 @@ import streamlit as st
 
 from discovery.errors import DiscoveryError, RunInProgressError
 from discovery.model import RunRecord, RunRequest
-from discovery.run import cancel_run, start_run_in_background
 from discovery.view import formatting as fmt
 from discovery.view import rescan
 from discovery.view.access import Role
+from discovery.view.actions import cancel_run_as, start_run_as
 from discovery.view.failures import FAILURE_COLUMNS, group_failures
 from discovery.view.labels import request_label
 from discovery.view.snapshot import RUNS_SHOWN, Snapshot, settings, table_reader
-from pages.components import page, tables
+from pages.components import page, tables, visitor
 from pages.components.errors import show_error, stop_with
 
 page.require(Role.ADMIN)
@@ -51,6 +51,7 @@ def active_run() -> RunRecord | None:
 
 def show_progress(active_id: str | None) -> None:
     """How far the run in progress is. Reloads the page when one begins or ends."""
+    page.require(Role.ADMIN)  # it runs by itself, for as long as the page is open
     run = active_run()
     if (run.run_id if run else None) != active_id:
         st.rerun()
@@ -75,10 +76,9 @@ def show_progress(active_id: str | None) -> None:
 
 
 def cancel(run: RunRecord) -> None:
-    """Ask for the end of `run`, as an admin only."""
-    page.require(Role.ADMIN)
+    """Ask for the end of `run`."""
     try:
-        cancel_run(settings(), run.run_id)
+        cancel_run_as(visitor.actor, settings(), run.run_id)
     except DiscoveryError as error:
         show_error(error)
     else:
@@ -135,11 +135,10 @@ def ask_for_instance(snapshot: Snapshot, named: str) -> RunRequest:
 
 
 def start(request: RunRequest) -> None:
-    """Begin a run, as an admin only."""
-    page.require(Role.ADMIN)
+    """Begin a run."""
     try:
         with st.spinner("Starting"):
-            start_run_in_background(settings(), request, trigger="dashboard")
+            start_run_as(visitor.actor, settings(), request)
     except RunInProgressError as error:
         st.error(
             f"A run is in progress since {fmt.exact(error.since)}, held by "
@@ -185,11 +184,16 @@ def show_run(run: RunRecord) -> None:
 
 def show_run_facts(run: RunRecord) -> None:
     """What a run did and what it cost, what failed and why, what it found to be different."""
-    scope, trigger = (fmt.markdown_safe(text) for text in (request_label(run.request), run.trigger))
+    page.require(Role.ADMIN)
+    scope, starter = (
+        fmt.markdown_safe(text) for text in (request_label(run.request), rescan.started_by(run))
+    )
     st.markdown(
-        f"**{run.status.value.capitalize()}** · {scope} · started by {trigger}, "
+        f"**{run.status.value.capitalize()}** · {scope} · started by {starter}, "
         f"{fmt.exact(run.started_at)}"
     )
+    if run.cancelled_by:
+        st.caption(fmt.markdown_safe(f"Cancelled by {run.cancelled_by}"))
     if run.error:
         st.error(fmt.markdown_safe(run.error))
     tables.facts(("Count", "Value"), rescan.run_facts(run))

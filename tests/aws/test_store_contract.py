@@ -163,10 +163,11 @@ def test_cancellation_reaches_the_running_process(aws: Aws) -> None:
     runs = RunStore(aws)
     runs.create_run(a_run())
     assert runs.save_progress(a_run()) is False
-    runs.request_cancel(LATER)
+    runs.request_cancel(LATER, "carol@example.com (admin)")
     assert runs.save_progress(replace(a_run(), hosts_scanned=5)) is True
     stored = runs.run(LATER)
     assert stored and stored.cancel_requested and stored.hosts_scanned == 5
+    assert stored.cancelled_by == "carol@example.com (admin)"
     with pytest.raises(NotFoundError):
         runs.request_cancel("20200101T000000.000Z-000000")
 

@@ -41,6 +41,9 @@ def test_the_sandbox_does_not_lift_sign_in() -> None:
         ({"roles": ["dba"]}, Role.VIEWER),
         ({"groups": ["dba"], "exp": NOW.timestamp() + 60}, Role.ADMIN),
         ({"groups": ["dba"], "exp": NOW.timestamp() - 60}, None),
+        ({"groups": ["dba"], "exp": "tomorrow"}, None),
+        ({"groups": ["dba"], "exp": True}, None),
+        ({"groups": ["dba"], "exp": float("nan")}, None),
     ],
 )
 def test_roles_come_from_the_claim(claims: dict[str, object] | None, role: Role | None) -> None:
@@ -51,7 +54,7 @@ def test_roles_come_from_the_claim(claims: dict[str, object] | None, role: Role 
 def test_viewers_can_be_limited_to_groups() -> None:
     """With viewers named, someone who signs in and is none of them gets no page."""
     rules = access_rules(
-        {"auth": {}, "roles": {"admin": ["dba"], "viewer": ["architects"]}}, sandbox=False
+        {"roles": {"admin": ["dba"], "viewer": ["architects"]}}, sandbox=False, sign_in=True
     )
     assert role_of(rules, {"groups": ["architects"]}, NOW) is Role.VIEWER
     assert role_of(rules, {"groups": ["others"]}, NOW) is None
@@ -77,4 +80,4 @@ def test_a_viewer_does_not_cover_an_admin() -> None:
 def test_malformed_roles_are_an_error(roles: object) -> None:
     """A mistake in secrets.toml is told, not taken for "nobody" or "everybody"."""
     with pytest.raises(ConfigurationError, match="roles"):
-        access_rules({"auth": {}, "roles": roles}, sandbox=False)
+        access_rules({"roles": roles}, sandbox=False, sign_in=True)
