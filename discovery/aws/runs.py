@@ -8,11 +8,12 @@ RUN#<run id>       OUTSTANDING#<account>#…    OutstandingCommand, from sending
 RUN#<run id>       CHANGE#<account>#…         Change; also in the `history` index by database
 SCOPES             <account>#<region>         the newest ScopeRecord of that scope
 HOSTS#<account>    <region>#<instance>        the newest HostRecord of that host
+UNWATCHED          <account>#<region>         see watched.py
 LEASE              LEASE                      see lease.py
 
 What has a run in its key, and the run itself, expires by TTL `history_days` after the run began;
-the newest state of a scope or a host, and the lease, do not, but for a terminated host's, which
-expires with its databases.
+the newest state of a scope or a host, and the lease, do not, but for that of a host that is
+gone, which expires with its databases.
 """
 
 from __future__ import annotations
@@ -332,10 +333,10 @@ def _host_key(host: Host | HostRecord) -> dict[str, str]:
 
 
 def host_item(host: HostRecord, gone_ttl_days: int) -> dict[str, Any]:
-    """The item that is the host's newest coverage. That of a terminated one expires, as its
+    """The item that is the host's newest coverage. That of one that is gone expires, as its
     databases do."""
     item = to_item(_HOST, host) | _host_key(host)
-    if host.coverage is Coverage.TERMINATED:
+    if host.coverage in (Coverage.TERMINATED, Coverage.RELEASED):
         item |= expires_after(host.checked_at, gone_ttl_days)
     return item
 

@@ -15,6 +15,7 @@ from discovery.cli.demo import demo
 from discovery.cli.doctor import doctor
 from discovery.cli.export import export
 from discovery.cli.probe import probe
+from discovery.cli.release import release
 from discovery.cli.render import render
 from discovery.cli.replay import replay
 from discovery.cli.sandbox import sandbox
@@ -45,5 +46,17 @@ def main(debug: bool, log: str) -> None:
     set_up(debug=debug, log=log)
 
 
-for command in (demo, sandbox, scan, replay, changes, export, serve, probe, doctor, render):
+for command in (
+    demo,
+    sandbox,
+    scan,
+    replay,
+    release,
+    changes,
+    export,
+    serve,
+    probe,
+    doctor,
+    render,
+):
     main.add_command(command)

@@ -106,11 +106,12 @@ class DiscoveryRun:
         lease_seconds: int | None = None,
         aws: Aws | None = None,
         clock: Clock | None = None,
+        plan: Plan | None = None,
     ) -> DiscoveryRun:
         """Check the request, take the lease and store the run's record. Raises as `start_run`.
 
         `holder` is who holds the lease, by default this process. `resume` is the run to complete:
-        `request` is then that run's.
+        `request` is then that run's. `plan` stands in for what `request` would be planned as.
         """
         artefacts.document_hash(
             settings.placeholders()
@@ -121,7 +122,7 @@ class DiscoveryRun:
         done: set[Scope] = set()
         if resume:
             request, done = _unfinished(runs, resume)
-        plan = plan_run(aws, request)
+        plan = plan or plan_run(aws, request)
         plan = replace(plan, scopes=tuple(scope for scope in plan.scopes if scope not in done))
         now = clock.now()
         record = RunRecord(

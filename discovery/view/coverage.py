@@ -27,6 +27,7 @@ STATE_ORDER = (
     Coverage.UNSUPPORTED_PLATFORM,
     Coverage.STOPPED,
     Coverage.TERMINATED,
+    Coverage.RELEASED,
     Coverage.SCANNED,
 )
 """What needs a hand comes first."""

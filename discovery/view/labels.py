@@ -30,6 +30,7 @@ COVERAGE_LABELS: Mapping[Coverage, str] = {
     Coverage.STOPPED: "Stopped",
     Coverage.UNSUPPORTED_PLATFORM: "Unsupported platform",
     Coverage.TERMINATED: "Terminated",
+    Coverage.RELEASED: "Released",
     Coverage.NOT_REACHED: "Not reached",
     Coverage.PENDING: "Pending",
 }
@@ -48,6 +49,7 @@ _STATES: Mapping[str, State] = {
     "supported": "good",
     "partial": "warning",
     "stale": "warning",
+    "unwatched": "warning",
     "agent offline": "warning",
     "not managed": "warning",
     "not reached": "warning",
