@@ -15,7 +15,7 @@ from discovery.settings import load_settings
 @click.option("--region", "regions", multiple=True, metavar="NAME", help="Only in this region.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def release(accounts: tuple[str, ...], regions: tuple[str, ...], yes: bool) -> None:
-    """Make the databases of accounts that are no longer scanned gone.
+    """Give up databases of accounts that are no longer scanned.
 
     An account that left the settings, or a region, is unwatched: what was known of it stays, with
     the date. This says that it is not to be kept: its databases become gone, with the reason
