@@ -80,6 +80,7 @@ def export(
     """
     from discovery.aws.inventory import Inventory
     from discovery.aws.session import Aws
+    from discovery.aws.watched import unwatched_scopes
     from discovery.inventory.query import Filter, select, sort
 
     where = Filter(
@@ -92,9 +93,9 @@ def export(
         text=text,
     )
     settings = load_settings()
-    as_of = AsOf(datetime.now(UTC), settings.stale_days)
-    inventory = Inventory(Aws(settings))
-    records = sort(select(inventory.all_records(), where), "account_id")
+    aws = Aws(settings)
+    as_of = AsOf(datetime.now(UTC), settings.stale_days, unwatched_scopes(aws))
+    records = sort(select(Inventory(aws).all_records(), where), "account_id")
     if output is None:
         _write(file_format, records, sys.stdout, as_of)
         return
