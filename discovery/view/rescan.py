@@ -48,15 +48,15 @@ def _took_so_far(run: RunRecord, as_of: AsOf) -> str:
 
 
 def started_by(run: RunRecord) -> str:
-    """The person who started it and in which role, else what did: "cli", "lambda"."""
-    return run.started_by or run.trigger
+    """What started it and, if a person had it started, who and in which role."""
+    return f"{run.trigger} for {run.started_by}" if run.started_by else run.trigger
 
 
 RUN_COLUMNS: tuple[Column[RunRecord], ...] = (
     Column("Started", "started_at", format="time", width=95),
     Column("Result", value=lambda run, _: run.status.value.capitalize(), format="state", width=90),
     Column("Scope", value=lambda run, _: request_label(run.request), width=160),
-    Column("Started by", value=lambda run, _: started_by(run), width=90),
+    Column("Started by", "trigger", width=90),
     Column("Took", value=_took_so_far, alignment="right"),
     Column(
         "Scanned",

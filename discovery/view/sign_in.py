@@ -24,20 +24,15 @@ _FILES = "secrets.files"
 
 
 class _Handed:
-    """What this process has taken from Streamlit, and what it has given it."""
+    """What this process has given to Streamlit, and whether it reads the files in its place."""
 
     def __init__(self) -> None:
         self.lock = Lock()
-        self.files: tuple[Path, ...] | None = None
+        self.alone = False
         self.auth: object = None
 
 
 _handed = _Handed()
-
-
-def secrets_files() -> tuple[Path, ...]:
-    """Where Streamlit looks for secrets; what a later file says wins."""
-    return _handed.files or _configured_files()
 
 
 def take_over() -> None:
@@ -46,8 +41,9 @@ def take_over() -> None:
     Call once Streamlit's configuration is complete. Raises ConfigurationError when sign-in is
     broken, or is demanded and not configured.
     """
-    _handed.files = _configured_files()
+    MEMORY.files = _configured_files()
     streamlit.config.set_option(_FILES, [])
+    _handed.alone = True
     current_rules()
 
 
@@ -59,7 +55,9 @@ def current_rules() -> AccessRules:
     """
     settings = load_settings()
     address = streamlit.config.get_option("server.address")
-    sign_in = MEMORY.look(secrets_files(), required=settings.require_sign_in, address=address)
+    if not _handed.alone:
+        MEMORY.files = _configured_files()
+    sign_in = MEMORY.look(required=settings.require_sign_in, address=address)
     if sign_in.error is not None:
         raise sign_in.error
     rules = access_rules(
@@ -67,7 +65,7 @@ def current_rules() -> AccessRules:
         sandbox=settings.sandbox,
         sign_in=sign_in.state is not SignInState.NONE,
     )
-    if _handed.files is not None:
+    if _handed.alone:
         _hand_over(sign_in)
     return rules
 
@@ -97,4 +95,5 @@ def _hand_over(sign_in: SignIn) -> None:
 
 
 def _configured_files() -> tuple[Path, ...]:
+    """Where Streamlit looks for secrets; what a later file says wins."""
     return tuple(Path(name) for name in streamlit.config.get_option(_FILES))

@@ -20,7 +20,13 @@ from threading import Lock
 
 from discovery.errors import ConfigurationError
 from discovery.web.process import is_loopback
-from discovery.web.secrets_files import Secrets, broken, present, read_secrets
+from discovery.web.secrets_files import (
+    Secrets,
+    broken,
+    default_files,
+    present,
+    read_secrets,
+)
 
 _PROVIDER = ("client_id", "client_secret", "server_metadata_url")
 _SHARED = ("redirect_uri", "cookie_secret")
@@ -58,13 +64,16 @@ class SignInMemory:
         self._demanded = False
         self._viewers_named = False
         self._found: set[Path] = set()
+        self.files: tuple[Path, ...] | None = None
+        """The secrets files; None for those of `default_files`."""
 
-    def look(self, files: Sequence[Path], *, required: bool | None, address: str | None) -> SignIn:
-        """Read `files` afresh and say what holds.
+    def look(self, *, required: bool | None, address: str | None) -> SignIn:
+        """Read the files afresh and say what holds.
 
         `required` is DISCOVERY_REQUIRE_SIGN_IN. Unset, sign-in is demanded of a server whose
         `address` others reach than this machine; None is every address.
         """
+        files = self.files or default_files()
         with self._lock:
             try:
                 return self._look(files, required, address)
@@ -78,7 +87,7 @@ class SignInMemory:
         if "auth" in secrets.values:
             self._demanded = True
         if not self._demanded:
-            return self._without(secrets, required, address)
+            return self._without(required, address)
         if gone := sorted(self._found.difference(secrets.found)):
             raise broken(gone[0], "was there when this process read it, and is not there now")
         if "auth" not in secrets.values:
@@ -87,13 +96,13 @@ class SignInMemory:
         self._remember_viewers(secrets, files)
         return SignIn(SignInState.CONFIGURED, secrets.values)
 
-    def _without(self, secrets: Secrets, required: bool | None, address: str | None) -> SignIn:
+    def _without(self, required: bool | None, address: str | None) -> SignIn:
         """No [auth], now or before: whether that may be."""
         if required is False:
             return SignIn(SignInState.NONE)
-        if secrets.found:
+        if self._found:
             raise ConfigurationError(
-                f"{secrets.found[-1]} has no [auth] section",
+                f"{max(self._found)} has no [auth] section",
                 hint="Configure sign-in there, or say DISCOVERY_REQUIRE_SIGN_IN=false.",
             )
         if required:
