@@ -33,7 +33,7 @@ def demo(port: int | None, browser: bool, reload: bool) -> None:
 
     Starts a local AWS, discovers the databases of its hosts with the real runner and probe, and
     serves the dashboard. Prints `ready: URL` once the first discovery is stored. Needs no AWS
-    account and reaches none. Ctrl-C ends it.
+    account and reaches none. Ctrl-C ends it, and so does the end of its AWS.
 
     \b
     Examples:
@@ -52,7 +52,7 @@ def demo(port: int | None, browser: bool, reload: bool) -> None:
             run = first.finished()
             if run is None:
                 if first.failed:
-                    os.kill(os.getpid(), signal.SIGINT)  # ends `serve`; the error is raised below
+                    _end()  # the error is raised below
                 return
             _say(
                 f"found {run.databases:,} databases on {run.hosts_scanned:,} of "
@@ -64,10 +64,17 @@ def demo(port: int | None, browser: bool, reload: bool) -> None:
                 webbrowser.open(url)
 
         try:
+            local_aws.watch(_end)
             serve(_usual_or_free() if port is None else port, on_ready=announce, reload=reload)
         finally:
             first.stop()
+            local_aws.raise_if_died()
         first.raise_error()
+
+
+def _end() -> None:
+    """End `serve`, as Ctrl-C does."""
+    os.kill(os.getpid(), signal.SIGINT)
 
 
 def _say(text: str) -> None:

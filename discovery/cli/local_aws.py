@@ -7,7 +7,8 @@ import os
 import shlex
 import subprocess
 import sys
-from collections.abc import Mapping
+import threading
+from collections.abc import Callable, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
@@ -20,6 +21,12 @@ _STOP_SECONDS = 10
 _SANDBOX_PACKAGES = ("moto", "flask")
 _LOCAL = "127.0.0.1,localhost"
 _OWN_PREFIXES = ("AWS_", "DISCOVERY_", "SPOKE_", "COMMAND_TIMEOUT")
+_NO_ACCOUNT = {
+    "AWS_CONFIG_FILE": os.devnull,
+    "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+    "AWS_EC2_METADATA_DISABLED": "true",
+}
+"""No file of the user's names an account or an endpoint, nor switches endpoints off."""
 
 
 class LocalAws:
@@ -30,6 +37,8 @@ class LocalAws:
 
     def __init__(self, *options: str) -> None:
         self._options = options
+        self._leaving = False
+        self._died = False
 
     def __enter__(self) -> Self:
         """Start the child and return at once; `environment` waits for it.
@@ -54,6 +63,22 @@ class LocalAws:
         self._child.wait()
         raise self._ended()
 
+    def watch(self, on_end: Callable[[], None]) -> None:
+        """Call `on_end` once, from another thread, when the sandbox ends before it is left."""
+
+        def wait() -> None:
+            self._child.wait()
+            if not self._leaving:
+                self._died = True
+                on_end()
+
+        threading.Thread(target=wait, name="sandbox", daemon=True).start()
+
+    def raise_if_died(self) -> None:
+        """Raise DiscoveryError when the sandbox that is watched has ended."""
+        if self._died:
+            raise self._ended()
+
     def _ended(self) -> DiscoveryError:
         return DiscoveryError(
             f"the sandbox ended with exit code {self._child.wait()}",
@@ -67,6 +92,7 @@ class LocalAws:
         trace: TracebackType | None,
     ) -> None:
         """Let the child stop by itself, and end it if it does not."""
+        self._leaving = True
         try:
             self._child.communicate(timeout=_STOP_SECONDS)  # closes its stdin
         except subprocess.TimeoutExpired:
@@ -109,9 +135,7 @@ def clean_environment(environment: Mapping[str, str]) -> dict[str, str]:
     return kept | {
         "NO_PROXY": bypass,
         "no_proxy": bypass,
-        "AWS_CONFIG_FILE": os.devnull,
-        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-        "AWS_EC2_METADATA_DISABLED": "true",
+        **_NO_ACCOUNT,
     }
 
 
@@ -123,8 +147,16 @@ def enter(exports: Mapping[str, str]) -> None:
 
 
 def export_lines(exports: Mapping[str, str]) -> str:
-    """Shell lines that point every process of the shell at the sandbox."""
-    lines = ["unset AWS_PROFILE AWS_DEFAULT_PROFILE AWS_SESSION_TOKEN"]
-    lines += [f"export {name}={shlex.quote(value)}" for name, value in sorted(exports.items())]
-    lines += [f'export NO_PROXY="${{NO_PROXY:+$NO_PROXY,}}{_LOCAL}"']
+    """Shell lines that point every process of the shell at the sandbox, and at nothing else.
+
+    Which variables point elsewhere, only the shell that reads the lines knows: an endpoint has a
+    variable for each service. They go by the prefixes that `clean_environment` knows.
+    """
+    prefixes = "|".join(_OWN_PREFIXES)
+    names = rf"$(env | sed -nE 's/^(({prefixes})[A-Za-z0-9_]*)=.*/\1/p')"
+    values = _NO_ACCOUNT | dict(exports)
+    lines = [f"unset AWS_PROFILE {names}"]  # the first name: zsh takes no `unset` without one
+    lines += [f"export {name}={shlex.quote(value)}" for name, value in sorted(values.items())]
+    lines += ['export NO_PROXY="${NO_PROXY:-${no_proxy:-}}"']
+    lines += [f'export NO_PROXY="${{NO_PROXY:+$NO_PROXY,}}{_LOCAL}"', 'export no_proxy="$NO_PROXY"']
     return "\n".join(lines)

@@ -17,6 +17,7 @@ import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from shutil import which
 from typing import Any
 
 import pytest
@@ -194,6 +195,48 @@ def test_export_lines_are_shell() -> None:
         check=True,
     )
     assert shell.stdout == "it's $HOME; ok"
+
+
+@pytest.mark.parametrize("shell", ["sh", "bash", "zsh"])
+def test_the_exports_leave_no_variable_that_points_elsewhere(shell: str) -> None:
+    """Whatever the shell exported before: an endpoint of one service, the switch that ignores
+    endpoints, a file that names them, a queue, units, a proxy without exceptions."""
+    if which(shell) is None:
+        pytest.skip(f"{shell} is not installed")
+    exports = {"AWS_ENDPOINT_URL": "http://127.0.0.1:1", "DISCOVERY_SANDBOX": "1"}
+    elsewhere = {
+        "AWS_ENDPOINT_URL_DYNAMODB": "https://dynamodb.example.com",
+        "AWS_ENDPOINT_URL_S3": "two\nlines=1",
+        "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "true",
+        "AWS_CONFIG_FILE": "/home/user/config",
+        "AWS_PROFILE": "production",
+        "AWS_ROLE_ARN": "arn:aws:iam::123456789012:role/production",
+        "DISCOVERY_DLQ_URL": "https://sqs.example.com/production",
+        "DISCOVERY_OUS": "ou-production",
+        "SPOKE_ROLE_NAME": "production",
+        "COMMAND_TIMEOUT": "1",
+        "no_proxy": "example.org",
+    }
+    for before in (elsewhere, {}):
+        seen = subprocess.run(
+            [shell, "-c", f"set -eu\n{export_lines(exports)}\nenv"],
+            env={"PATH": os.environ["PATH"]} | before,
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.splitlines()
+        after = dict(line.split("=", 1) for line in seen)
+        bypass = ",".join(filter(None, [before.get("no_proxy"), "127.0.0.1,localhost"]))
+        assert after == {name: after[name] for name in after if name in _SHELL_S_OWN} | exports | {
+            "NO_PROXY": bypass,
+            "no_proxy": bypass,
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+            "AWS_EC2_METADATA_DISABLED": "true",
+        }
+
+
+_SHELL_S_OWN = ("PATH", "PWD", "OLDPWD", "SHLVL", "_", "LOGNAME", "HOME")
 
 
 # --- against the sandbox ------------------------------------------------------------------------
@@ -442,6 +485,19 @@ def test_demo_that_is_stopped_early_ends_cleanly() -> None:
     assert "Traceback" not in stderr
     assert children
     assert not [pid for pid in children if is_alive(pid)]
+
+
+def test_demo_ends_when_its_sandbox_dies() -> None:
+    """A demo whose AWS is gone has nothing to show: it says so, and ends with an error."""
+    with started("demo", "--no-browser", "--port", "0") as process:
+        assert process.stdout
+        assert process.stdout.readline().startswith("ready: ")
+        (sandbox,) = children_of(process.pid)
+        os.kill(sandbox, signal.SIGKILL)
+        _, stderr = process.communicate(timeout=60)
+    assert process.returncode not in (0, None), stderr
+    assert "the sandbox ended with exit code -9" in stderr
+    assert "Traceback" not in stderr
 
 
 def test_demo_that_is_killed_takes_its_sandbox_with_it() -> None:
