@@ -24,6 +24,7 @@ class FailureKind(StrEnum):
 
     ASSUME_ROLE_DENIED = "assume_role_denied"
     REGION_DISABLED = "region_disabled"
+    STS_DISABLED = "sts_disabled"
     ACCESS_DENIED = "access_denied"
     NO_CREDENTIALS = "no_credentials"
     THROTTLED = "throttled"
@@ -34,6 +35,9 @@ class FailureKind(StrEnum):
     PYTHON_MISSING = "python_missing"
     PROBE_MISMATCH = "probe_mismatch"
     PROBE_DOWNLOAD = "probe_download"
+    HOST_DISK = "host_disk"
+    AGENT_OUTDATED = "agent_outdated"
+    AGENT_FAILED = "agent_failed"
     TIMED_OUT = "timed_out"
     UNDELIVERABLE = "undeliverable"
     TERMINATED = "terminated"
@@ -58,13 +62,18 @@ _HINTS: dict[FailureKind, str] = {
         "The region is not enabled in this account: enable it, or leave it out of "
         "DISCOVERY_REGIONS."
     ),
+    FailureKind.STS_DISABLED: (
+        "STS is switched off in the home region for this account: activate it there (IAM, Account "
+        "settings), or name another home region in AWS_REGION."
+    ),
     FailureKind.ACCESS_DENIED: (
         "The spoke role lacks this permission: compare it with iam/spoke-account-role-policy.json "
         "and look for a service control policy that denies it."
     ),
     FailureKind.NO_CREDENTIALS: (
-        "No AWS credentials were found, or they have expired: sign in, set AWS_PROFILE, or run it "
-        "with an instance role."
+        "No AWS credentials were found, or AWS does not accept them: they have expired, are wrong, "
+        "deactivated, or of another partition. Sign in, set AWS_PROFILE, or run it with an "
+        "instance role; and check the clock of this machine."
     ),
     FailureKind.THROTTLED: "AWS kept throttling the call: rescan this scope later.",
     FailureKind.AWS_UNAVAILABLE: (
@@ -92,6 +101,17 @@ _HINTS: dict[FailureKind, str] = {
     FailureKind.PROBE_DOWNLOAD: (
         "The host could not fetch the probe from S3: check its instance profile "
         "(iam/ec2-instance-ssm-policy.json) and its route to S3."
+    ),
+    FailureKind.HOST_DISK: (
+        "The host's disk is full or read-only, so that the agent could not write the probe: free "
+        "space below /var/lib/amazon/ssm, or repair the file system."
+    ),
+    FailureKind.AGENT_OUTDATED: (
+        "The SSM agent on the host does not know a step of the document: update the agent."
+    ),
+    FailureKind.AGENT_FAILED: (
+        "The SSM agent on the host failed before the probe could say anything: rescan this host, "
+        "and if that does not help read /var/log/amazon/ssm there and restart the agent."
     ),
     FailureKind.TIMED_OUT: (
         "The command did not finish in time: raise COMMAND_TIMEOUT, or look at the host's load."

@@ -29,6 +29,12 @@ THROTTLED_CODES = frozenset(
 )
 """Those that botocore takes for "too fast", and the reasons of a cancelled DynamoDB transaction."""
 
+INVALID_TOKEN_CODES = frozenset(
+    {"InvalidClientTokenId", "UnrecognizedClientException", "AuthFailure", "InvalidAccessKeyId"}
+)
+"""Of credentials that are not known. In a region that an account has not enabled, AWS says the same
+of good ones: `regions.why_refused` tells the two apart."""
+
 # Error codes as the service API references list them ("Common errors" and each operation's own).
 _KIND_BY_CODE: dict[str, FailureKind] = {
     **dict.fromkeys(
@@ -38,17 +44,20 @@ _KIND_BY_CODE: dict[str, FailureKind] = {
     **dict.fromkeys(THROTTLED_CODES, FailureKind.THROTTLED),
     **dict.fromkeys(
         (
-            "OptInRequired",
-            "RegionDisabledException",
-            "InvalidClientTokenId",
-            "UnrecognizedClientException",
-            "AuthFailure",
+            *INVALID_TOKEN_CODES,
+            "ExpiredToken",
+            "ExpiredTokenException",
+            "RequestExpired",
+            "SignatureDoesNotMatch",
+            "InvalidSignatureException",
+            "IncompleteSignature",
+            "MissingAuthenticationToken",
+            "RequestTimeTooSkewed",
         ),
-        FailureKind.REGION_DISABLED,
+        FailureKind.NO_CREDENTIALS,
     ),
-    **dict.fromkeys(
-        ("ExpiredToken", "ExpiredTokenException", "RequestExpired"), FailureKind.NO_CREDENTIALS
-    ),
+    "OptInRequired": FailureKind.REGION_DISABLED,
+    "RegionDisabledException": FailureKind.STS_DISABLED,  # of STS alone
     "ResourceNotFoundException": FailureKind.STORE_FAILED,  # DynamoDB's: there is no such table
     "InvalidDocument": FailureKind.DOCUMENT_MISSING,
     "InvalidDocumentVersion": FailureKind.DOCUMENT_MISMATCH,

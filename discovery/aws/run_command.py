@@ -11,6 +11,7 @@ from urllib.parse import unquote, urlsplit
 
 from discovery import artefacts
 from discovery.aws.errors import aws_errors
+from discovery.aws.failed_steps import failure_of
 from discovery.aws.session import Aws
 from discovery.errors import AwsError, FailureKind
 from discovery.model import Failure, Scope
@@ -22,12 +23,9 @@ LISTED_CHARACTERS = 2500
 FETCHED_CHARACTERS = 24000
 """Characters that GetCommandInvocation gives (StandardOutputContent)."""
 PROBE_STEP = "runProbe"
-DOWNLOAD_STEP = "downloadProbe"
 DELIVERY_SECONDS = 60
 _MAX_S3_BYTES = 1024 * 1024
-_STDERR_MARK = "\n----------ERROR-------\n"
 _WAITING = frozenset({"Pending", "InProgress", "Delayed", "Cancelling"})
-_EXIT_KINDS = {127: FailureKind.PYTHON_MISSING, 65: FailureKind.PROBE_MISMATCH}
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,23 +73,9 @@ class Invocation:
         """Why a finished invocation has no report; None when it succeeded."""
         if self.status == "Success":
             return None
-        stderr = self.output.rpartition(_STDERR_MARK)[2].strip()
-        message = f"{self.status_details}: {stderr}" if stderr else self.status_details
-        return Failure(self._failure_kind(), message[:500])
-
-    def _failure_kind(self) -> FailureKind:
-        details = self.status_details.replace(" ", "")
-        if details in ("Undeliverable", "DeliveryTimedOut"):
-            return FailureKind.UNDELIVERABLE
-        if details == "Terminated":
-            return FailureKind.TERMINATED
-        if self.status == "TimedOut" or details == "ExecutionTimedOut":
-            return FailureKind.TIMED_OUT
-        if self.is_cancelled:
-            return FailureKind.CANCELLED
-        if self.failed_step == DOWNLOAD_STEP:
-            return FailureKind.PROBE_DOWNLOAD
-        return _EXIT_KINDS.get(self.exit_code or 0, FailureKind.COMMAND_FAILED)
+        return failure_of(
+            self.status, self.status_details, self.failed_step, self.exit_code, self.output
+        )
 
 
 def find_document(aws: Aws, scope: Scope) -> Document:
