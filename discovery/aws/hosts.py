@@ -7,6 +7,7 @@ from itertools import islice
 from typing import Any
 
 from discovery.aws.errors import aws_errors
+from discovery.aws.replies import pages
 from discovery.aws.session import Aws
 from discovery.model import Coverage, Host, Scope
 
@@ -29,7 +30,7 @@ def list_hosts(aws: Aws, scope: Scope, instances: Sequence[str] = ()) -> list[Ho
 
 
 def _ec2_instances(aws: Aws, scope: Scope, instances: Sequence[str]) -> dict[str, Any]:
-    pages = aws.spoke(scope.account_id, "ec2", scope.region).get_paginator("describe_instances")
+    client = aws.spoke(scope.account_id, "ec2", scope.region)
     found: dict[str, Any] = {}
     for ids in _chunks(instances):
         arguments: dict[str, Any] = (
@@ -37,7 +38,7 @@ def _ec2_instances(aws: Aws, scope: Scope, instances: Sequence[str]) -> dict[str
             if ids
             else {"PaginationConfig": {"PageSize": 1000}}
         )
-        for page in pages.paginate(**arguments):
+        for page in pages(client, "describe_instances", **arguments):
             for reservation in page["Reservations"]:
                 found |= {item["InstanceId"]: item for item in reservation["Instances"]}
     return found
@@ -45,13 +46,12 @@ def _ec2_instances(aws: Aws, scope: Scope, instances: Sequence[str]) -> dict[str
 
 def _managed_instances(aws: Aws, scope: Scope, instances: Sequence[str]) -> dict[str, Any]:
     client = aws.spoke(scope.account_id, "ssm", scope.region)
-    pages = client.get_paginator("describe_instance_information")
     found: dict[str, Any] = {}
     for ids in _chunks(instances):
-        arguments: dict[str, Any] = (
-            {"Filters": [{"Key": "InstanceIds", "Values": ids}]} if ids else {}
-        )
-        for page in pages.paginate(PaginationConfig={"PageSize": 50}, **arguments):
+        arguments: dict[str, Any] = {"PaginationConfig": {"PageSize": 50}}
+        if ids:
+            arguments["Filters"] = [{"Key": "InstanceIds", "Values": ids}]
+        for page in pages(client, "describe_instance_information", **arguments):
             found |= {item["InstanceId"]: item for item in page["InstanceInformationList"]}
     return found
 

@@ -11,9 +11,11 @@ from urllib.parse import unquote, urlsplit
 
 from discovery import artefacts
 from discovery.aws.errors import aws_errors
+from discovery.aws.replies import pages
 from discovery.aws.session import Aws
-from discovery.errors import AwsError, FailureKind
+from discovery.errors import AwsError, FailureKind, UnreadableReplyError
 from discovery.model import Failure, Scope
+from discovery.sanitize import shown
 
 MAX_HOSTS = 50
 """Instance ids that one SendCommand takes (SSM API reference, SendCommand, InstanceIds)."""
@@ -158,10 +160,14 @@ def list_invocations(aws: Aws, scope: Scope, command_id: str) -> list[Invocation
     """All invocations of one command, 50 a page, with each step's output as far as it is listed."""
     with aws_errors():
         client = aws.spoke(scope.account_id, "ssm", scope.region)
-        pages = client.get_paginator("list_command_invocations").paginate(
-            CommandId=command_id, Details=True, PaginationConfig={"PageSize": MAX_HOSTS}
+        listed = pages(
+            client,
+            "list_command_invocations",
+            CommandId=command_id,
+            Details=True,
+            PaginationConfig={"PageSize": MAX_HOSTS},
         )
-        return [_invocation(item) for page in pages for item in page["CommandInvocations"]]
+        return [_invocation(item) for page in listed for item in page["CommandInvocations"]]
 
 
 def _invocation(item: dict[str, Any]) -> Invocation:
@@ -199,11 +205,24 @@ def fetch_output(aws: Aws, scope: Scope, invocation: Invocation) -> str:
     bucket = aws.settings.output_bucket
     if len(output) < FETCHED_CHARACTERS or not bucket:
         return output
-    key = unquote(urlsplit(answer["StandardOutputUrl"]).path).partition(f"{bucket}/")[2]
+    key = _output_key(answer.get("StandardOutputUrl", ""), bucket)
     with aws_errors():
         body = aws.home("s3").get_object(Bucket=bucket, Key=key)["Body"]
         content: bytes = body.read(_MAX_S3_BYTES)
     return content.decode("utf-8", "replace")
+
+
+def _output_key(url: str, bucket: str) -> str:
+    """Where in `bucket` the output of that URL is. Raises UnreadableReplyError."""
+    try:
+        path = unquote(urlsplit(url).path)
+    except ValueError as error:
+        path = str(error)
+    key = path.partition(f"{bucket}/")[2]
+    if not key:
+        problem = f"StandardOutputUrl={shown(url)}: not in {bucket}"
+        raise UnreadableReplyError("ssm", "GetCommandInvocation", "", problem)
+    return key
 
 
 def cancel_command(aws: Aws, scope: Scope, command_id: str) -> None:

@@ -28,7 +28,9 @@ _MESSAGES_A_CALL = 10
 _HIDDEN_SECONDS = 300
 _LONG_POLL_SECONDS = 1
 """A receive that does not wait asks only some of SQS's servers, and may find none of a few."""
-_AWAY = frozenset({FailureKind.AWS_UNAVAILABLE, FailureKind.THROTTLED})
+_AWAY = frozenset(
+    {FailureKind.AWS_UNAVAILABLE, FailureKind.THROTTLED, FailureKind.UNREADABLE_REPLY}
+)
 
 
 @dataclass(frozen=True, slots=True)
