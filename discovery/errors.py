@@ -106,8 +106,8 @@ _HINTS: dict[FailureKind, str] = {
     ),
     FailureKind.TERMINATED: "The instance went away during the scan: nothing to do.",
     FailureKind.OUTPUT_TRUNCATED: (
-        "The report was cut short by Systems Manager: set DISCOVERY_OUTPUT_BUCKET so that long "
-        "reports come through S3."
+        "The report was cut short by Systems Manager: set DISCOVERY_OUTPUT_BUCKET to a bucket that "
+        "hosts may write to, so that long reports come through S3."
     ),
     FailureKind.OUTPUT_INVALID: (
         "The report is not what the probe prints: the host may be compromised, or the probe was "

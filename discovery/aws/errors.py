@@ -41,6 +41,12 @@ THROTTLED_CODES = frozenset(
 )
 """Those that botocore takes for "too fast", and the reasons of a cancelled DynamoDB transaction."""
 
+TARGET_CODES = frozenset(
+    {"InvalidInstanceId", "InvalidTarget", "TargetNotConnected", "UnsupportedPlatformType"}
+)
+"""Those of SendCommand that one of its instances causes for all (SSM API reference, SendCommand and
+"Common errors"). The message may name the instance, or be empty."""
+
 # Error codes as the service API references list them ("Common errors" and each operation's own).
 _KIND_BY_CODE: dict[str, FailureKind] = {
     **dict.fromkeys(
@@ -62,6 +68,7 @@ _KIND_BY_CODE: dict[str, FailureKind] = {
         ("ExpiredToken", "ExpiredTokenException", "RequestExpired"), FailureKind.NO_CREDENTIALS
     ),
     "ResourceNotFoundException": FailureKind.STORE_FAILED,  # DynamoDB's: there is no such table
+    **dict.fromkeys(TARGET_CODES, FailureKind.UNDELIVERABLE),
     "InvalidDocument": FailureKind.DOCUMENT_MISSING,
     "InvalidDocumentVersion": FailureKind.DOCUMENT_MISMATCH,
 }

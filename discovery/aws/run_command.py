@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from discovery.errors import AwsError, FailureKind, UnreadableReplyError
 from discovery.model import Failure, Scope
 from discovery.sanitize import shown
 
+_log = logging.getLogger(__name__)
 MAX_HOSTS = 50
 """Instance ids that one SendCommand takes (SSM API reference, SendCommand, InstanceIds)."""
 LISTED_CHARACTERS = 2500
@@ -28,6 +30,7 @@ DOWNLOAD_STEP = "downloadProbe"
 DELIVERY_SECONDS = 60
 _MAX_S3_BYTES = 1024 * 1024
 _STDERR_MARK = "\n----------ERROR-------\n"
+_NOT_IN_S3 = frozenset({"NoSuchBucket", "NoSuchKey"})
 _WAITING = frozenset({"Pending", "InProgress", "Delayed", "Cancelling"})
 _EXIT_KINDS = {127: FailureKind.PYTHON_MISSING, 65: FailureKind.PROBE_MISMATCH}
 
@@ -122,7 +125,12 @@ def send_command(aws: Aws, scope: Scope, document: Document, instances: Sequence
 
     `MaxErrors` 100%: AWS's default of 0 ends the command for all hosts at the first failure.
     `MaxConcurrency` 100%: each host runs the probe once, there is nothing to protect by waiting.
-    Raises AwsError; InvalidInstanceId when any of the instances cannot take a command.
+    An output bucket that does not exist costs the long reports, and only them. SendCommand may
+    refuse it (SSM API reference, InvalidOutputFolder: "The S3 bucket doesn't exist"): then the
+    command is sent without it. Where SendCommand takes it, the agent logs NoSuchBucket and reports
+    the command's own status (issues aws/amazon-ssm-agent 283 and mozilla/ssm-acquire 1).
+
+    Raises AwsError; its code is one of `TARGET_CODES` when an instance cannot take a command.
     """
     arguments: dict[str, Any] = {
         "DocumentName": document.name,
@@ -139,11 +147,20 @@ def send_command(aws: Aws, scope: Scope, document: Document, instances: Sequence
         "MaxErrors": "100%",
         "Comment": "Database Discovery: read-only inventory",
     }
-    if aws.settings.output_bucket:
-        arguments |= {
-            "OutputS3BucketName": aws.settings.output_bucket,
-            "OutputS3KeyPrefix": "output",
-        }
+    bucket = aws.settings.output_bucket
+    if not bucket:
+        return _send(aws, scope, arguments)
+    to_bucket = {"OutputS3BucketName": bucket, "OutputS3KeyPrefix": "output"}
+    try:
+        return _send(aws, scope, arguments | to_bucket)
+    except AwsError as error:
+        if error.code != "InvalidOutputFolder":
+            raise
+        _log.warning("no long reports: output bucket %s: %s", bucket, error)
+        return _send(aws, scope, arguments)
+
+
+def _send(aws: Aws, scope: Scope, arguments: dict[str, Any]) -> str:
     with aws_errors():
         client = aws.spoke(scope.account_id, "ssm", scope.region)
         command_id: str = client.send_command(**arguments)["Command"]["CommandId"]
@@ -151,7 +168,7 @@ def send_command(aws: Aws, scope: Scope, document: Document, instances: Sequence
 
 
 def refused_instances(error: AwsError, instances: Sequence[str]) -> list[str]:
-    """Those of `instances` that an InvalidInstanceId error names."""
+    """Those of `instances` that the error names."""
     named = set(re.findall(r"\b(?:i|mi)-[0-9a-f]+", str(error)))
     return [instance for instance in instances if instance in named]
 
@@ -193,6 +210,7 @@ def fetch_output(aws: Aws, scope: Scope, invocation: Invocation) -> str:
     """The probe's whole standard output, for a report longer than the listing shows.
 
     From GetCommandInvocation; past its 24,000 characters from S3, when an output bucket is set.
+    Raises AwsError; OUTPUT_TRUNCATED when the bucket, or the report in it, is not there.
     """
     with aws_errors():
         client = aws.spoke(scope.account_id, "ssm", scope.region)
@@ -202,13 +220,20 @@ def fetch_output(aws: Aws, scope: Scope, invocation: Invocation) -> str:
             PluginName=PROBE_STEP,
         )
     output: str = answer["StandardOutputContent"]
-    bucket = aws.settings.output_bucket
-    if len(output) < FETCHED_CHARACTERS or not bucket:
+    bucket, url = aws.settings.output_bucket, answer.get("StandardOutputUrl")
+    if len(output) < FETCHED_CHARACTERS or not bucket or not url:
         return output
-    key = _output_key(answer.get("StandardOutputUrl", ""), bucket)
-    with aws_errors():
-        body = aws.home("s3").get_object(Bucket=bucket, Key=key)["Body"]
-        content: bytes = body.read(_MAX_S3_BYTES)
+    key = _output_key(url, bucket)
+    try:
+        with aws_errors():
+            body = aws.home("s3").get_object(Bucket=bucket, Key=key)["Body"]
+            content: bytes = body.read(_MAX_S3_BYTES)
+    except AwsError as error:
+        if error.code not in _NOT_IN_S3:
+            raise
+        raise AwsError(
+            FailureKind.OUTPUT_TRUNCATED, error.operation, error.code, f"s3://{bucket}/{key}"
+        ) from error
     return content.decode("utf-8", "replace")
 
 

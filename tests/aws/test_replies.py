@@ -153,7 +153,8 @@ class Wire:
         self.requests += 1
         body = self.bodies.pop(0) if len(self.bodies) > 1 else self.bodies[0]
         raw = SimpleNamespace(stream=lambda: iter([body]), read=lambda *_: body)
-        return AWSResponse(request.url, self.status, {"Content-Type": "text/html"}, raw)
+        headers: Any = {"Content-Type": "text/html"}
+        return AWSResponse(request.url, self.status, headers, raw)
 
 
 CALLS: dict[str, tuple[str, str, dict[str, Any]]] = {
