@@ -12,6 +12,10 @@ from discovery.aws.session import Aws
 from discovery.model import Coverage, Host, Scope
 
 _MAX_FILTER_VALUES = 50
+_MAX_TAGS = 50
+_MAX_TAG_KEY = 128
+_MAX_TEXT = 256
+"""Limits of an instance's tags (EC2 User Guide, "Tag restrictions"), and of other texts."""
 _NOT_RUNNING = ("stopping", "stopped")
 _ENDED = ("shutting-down", "terminated")
 
@@ -73,7 +77,10 @@ def _host(
 ) -> Host:
     machine = machine or {}
     managed = managed or {}
-    tags = {tag["Key"]: tag["Value"] for tag in machine.get("Tags", ())}
+    tags = {
+        tag["Key"][:_MAX_TAG_KEY]: tag["Value"][:_MAX_TEXT]
+        for tag in machine.get("Tags", ())[:_MAX_TAGS]
+    }
     platform = " ".join(
         part for part in (managed.get("PlatformName"), managed.get("PlatformVersion")) if part
     )
@@ -82,12 +89,17 @@ def _host(
         region=scope.region,
         instance_id=instance_id,
         coverage=_coverage(instance_id, machine, managed),
-        name=tags.get("Name") or managed.get("Name") or managed.get("ComputerName"),
-        platform=platform or machine.get("PlatformDetails") or machine.get("Platform"),
+        name=_cut(tags.get("Name") or managed.get("Name") or managed.get("ComputerName")),
+        platform=_cut(platform or machine.get("PlatformDetails") or machine.get("Platform")),
         instance_type=machine.get("InstanceType"),
         private_ip=machine.get("PrivateIpAddress") or managed.get("IPAddress"),
         tags=tags,
     )
+
+
+def _cut(text: str | None) -> str | None:
+    """What an instance's agent says of itself, within bounds."""
+    return text[:_MAX_TEXT] if text else None
 
 
 def _coverage(instance_id: str, machine: Mapping[str, Any], managed: Mapping[str, Any]) -> Coverage:
