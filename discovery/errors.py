@@ -6,6 +6,7 @@
     │   └── NotFoundError          … an account, run or route that is not there
     ├── NotAllowedError            who asks has not the role that it takes
     ├── AwsError                   an AWS call failed; has `kind`, `operation` and `code`
+    │   └── UnreadableReplyError   … with a reply that cannot be read
     ├── ReportError                a probe's output cannot be used; has `kind`
     ├── RunInProgressError         another run holds the lease; has `holder`, `run_id` and `since`
     └── LeaseLostError             this run's lease lapsed and another run may be writing
@@ -29,6 +30,7 @@ class FailureKind(StrEnum):
     NO_CREDENTIALS = "no_credentials"
     THROTTLED = "throttled"
     AWS_UNAVAILABLE = "aws_unavailable"
+    UNREADABLE_REPLY = "unreadable_reply"
     DOCUMENT_MISSING = "document_missing"
     DOCUMENT_MISMATCH = "document_mismatch"
     COMMAND_FAILED = "command_failed"
@@ -79,6 +81,10 @@ _HINTS: dict[FailureKind, str] = {
     FailureKind.AWS_UNAVAILABLE: (
         "AWS could not be reached or answered with an error of its own: rescan this scope later."
     ),
+    FailureKind.UNREADABLE_REPLY: (
+        "What answered for AWS sent a reply that cannot be read: look at the proxies and endpoints "
+        "on the way, and rescan this scope."
+    ),
     FailureKind.DOCUMENT_MISSING: (
         "The SSM document is not in this account and region: deploy ssm/ssm-document.json there."
     ),
@@ -121,8 +127,8 @@ _HINTS: dict[FailureKind, str] = {
     ),
     FailureKind.TERMINATED: "The instance went away during the scan: nothing to do.",
     FailureKind.OUTPUT_TRUNCATED: (
-        "The report was cut short by Systems Manager: set DISCOVERY_OUTPUT_BUCKET so that long "
-        "reports come through S3."
+        "The report was cut short by Systems Manager: set DISCOVERY_OUTPUT_BUCKET to a bucket that "
+        "hosts may write to, so that long reports come through S3."
     ),
     FailureKind.OUTPUT_INVALID: (
         "The report is not what the probe prints: the host may be compromised, or the probe was "
@@ -169,6 +175,17 @@ class AwsError(DiscoveryError):
         self.kind = kind
         self.operation = operation
         self.code = code
+
+
+class UnreadableReplyError(AwsError):
+    """A reply of AWS, or an item in it, cannot be read: cut short, not what its service says, or
+    without a member that `operation` cannot do without. `problem` says what is wrong with it."""
+
+    def __init__(self, service: str, operation: str, region: str, problem: str) -> None:
+        place = f"{service} in {region}" if region else service
+        super().__init__(
+            FailureKind.UNREADABLE_REPLY, operation, "UnreadableReply", f"{place}: {problem}"
+        )
 
 
 class ReportError(DiscoveryError):
