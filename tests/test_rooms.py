@@ -186,6 +186,7 @@ def test_the_sandbox_knows_no_product() -> None:
             (
                 *("discovery.web.server", "discovery.web.process"),
                 *("discovery.view.server", "discovery.view.sign_in_gate"),
+                "discovery.view.sign_in_watch",
             ),
         ),
     ],

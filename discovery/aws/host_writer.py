@@ -80,6 +80,7 @@ class HostWriter:
         self._results = aws.settings.results_table
         self._runs = aws.settings.runs_table
         self._days = aws.settings.history_days
+        self._gone_ttl_days = aws.settings.gone_ttl_days
         # The client of a boto3 `Table`: Python values in and out.
         self._client = aws.table(self._runs).meta.client
         self._sleep = sleep
@@ -94,25 +95,22 @@ class HostWriter:
         for units in _transactions(list(self._units(rows)) for rows in hosts):
             self._write_chunk(units)
 
-    def write_coverage(
-        self, hosts: Iterable[HostRecord], *, in_run: bool = True, newest: bool = True
-    ) -> None:
-        """Store why `hosts` were not scanned: `in_run`, in the list of their run; `newest`, as the
+    def write_coverage(self, hosts: Iterable[HostRecord], *, newest: bool = True) -> None:
+        """Store why `hosts` were not scanned: in the list of their run and, if `newest`, as the
         newest answer to "was this host scanned?", unless a newer run has one.
 
         In transactions, since BatchWriteItem knows no conditions. Raises AwsError.
         """
-        units_of = partial(self._coverage_units, in_run=in_run, newest=newest)
+        units_of = partial(self._coverage_units, newest=newest)
         for units in _transactions(list(units_of(host)) for host in hosts):
             self._write_chunk(units)
 
     # --- what to write ---
 
-    def _coverage_units(self, host: HostRecord, *, in_run: bool, newest: bool) -> Iterator[_Unit]:
-        if in_run:
-            yield _Unit(self._put(self._runs, unscanned_item(host, self._days)))
+    def _coverage_units(self, host: HostRecord, *, newest: bool) -> Iterator[_Unit]:
+        yield _Unit(self._put(self._runs, unscanned_item(host, self._days)))
         if newest:
-            yield _Unit(self._put(self._runs, host_item(host), host.run_id))
+            yield _Unit(self._put(self._runs, self._host_item(host), host.run_id))
 
     def _units(self, rows: HostRows) -> Iterator[_Unit]:
         databases = [record for record in rows.changes.puts if record.is_database]
@@ -128,12 +126,15 @@ class HostWriter:
         run_id = rows.host.run_id
         placeholders = [record for record in rows.changes.puts if not record.is_database]
         yield _Unit(
-            self._put(self._runs, host_item(rows.host), run_id),
+            self._put(self._runs, self._host_item(rows.host), run_id),
             (
                 *map(self._put_record, placeholders),
                 *(self._delete_record(record, run_id) for record in rows.changes.deletes),
             ),
         )
+
+    def _host_item(self, host: HostRecord) -> dict[str, Any]:
+        return host_item(host, self._gone_ttl_days)
 
     def _put_record(self, record: DatabaseRecord) -> Action:
         return self._put(self._results, record_item(record), record.run_id)

@@ -87,7 +87,12 @@ def expires_with_run(run_id: str, days: int) -> dict[str, int]:
         began = datetime.strptime(run_id[:15], "%Y%m%dT%H%M%S").replace(tzinfo=UTC)
     except ValueError:
         return {}
-    return {EXPIRES_AT: int((began + timedelta(days=days)).timestamp())}
+    return expires_after(began, days)
+
+
+def expires_after(moment: datetime, days: int) -> dict[str, int]:
+    """The attribute of what expires `days` after `moment`."""
+    return {EXPIRES_AT: int((moment + timedelta(days=days)).timestamp())}
 
 
 def is_expired(item: Mapping[str, Any]) -> bool:

@@ -8,10 +8,12 @@ RUN#<run id>       OUTSTANDING#<account>#…    OutstandingCommand, from sending
 RUN#<run id>       CHANGE#<account>#…         Change; also in the `history` index by database
 SCOPES             <account>#<region>         the newest ScopeRecord of that scope
 HOSTS#<account>    <region>#<instance>        the newest HostRecord of that host
+UNWATCHED          <account>#<region>         see watched.py
 LEASE              LEASE                      see lease.py
 
 What has a run in its key, and the run itself, expires by TTL `history_days` after the run began;
-the newest state of a scope or a host, and the lease, never do.
+the newest state of a scope or a host, and the lease, do not, but for that of a host that is
+gone, which expires with its databases.
 """
 
 from __future__ import annotations
@@ -29,6 +31,7 @@ from discovery.aws.items import (
     UNLESS_NEWER,
     ConditionFailedError,
     conditional_write,
+    expires_after,
     expires_with_run,
     from_item,
     is_expired,
@@ -40,6 +43,7 @@ from discovery.errors import LeaseLostError, NotFoundError
 from discovery.model import (
     Change,
     Coverage,
+    Host,
     HostRecord,
     OutstandingCommand,
     RunRecord,
@@ -221,6 +225,13 @@ class RunStore:
         hosts = self._query(_HOST, f"HOSTS#{scope.account_id}", f"{scope.region}#")
         return {host.instance_id: host for host in hosts}
 
+    def host(self, host: Host) -> HostRecord | None:
+        """The newest record of one host, or None when there is none."""
+        with aws_errors():
+            answer = self._table.get_item(Key=_host_key(host), ConsistentRead=True)
+        item = answer.get("Item")
+        return self._decode(_HOST, item) if item and not is_expired(item) else None
+
     def unscanned_hosts(self, run_id: str) -> list[HostRecord]:
         """The hosts that one run listed but did not scan, each with the reason."""
         return list(self._query(_HOST, f"RUN#{run_id}", "HOST#"))
@@ -318,10 +329,17 @@ def _outstanding_key(command: OutstandingCommand) -> dict[str, str]:
     return {"pk": f"RUN#{command.run_id}", "sk": f"OUTSTANDING#{place}"}
 
 
-def host_item(host: HostRecord) -> dict[str, Any]:
-    """The item that is the host's newest coverage."""
-    key = {"pk": f"HOSTS#{host.account_id}", "sk": f"{host.region}#{host.instance_id}"}
-    return to_item(_HOST, host) | key
+def _host_key(host: Host | HostRecord) -> dict[str, str]:
+    return {"pk": f"HOSTS#{host.account_id}", "sk": f"{host.region}#{host.instance_id}"}
+
+
+def host_item(host: HostRecord, gone_ttl_days: int) -> dict[str, Any]:
+    """The item that is the host's newest coverage. That of one that is gone expires, as its
+    databases do."""
+    item = to_item(_HOST, host) | _host_key(host)
+    if host.coverage in (Coverage.TERMINATED, Coverage.RELEASED):
+        item |= expires_after(host.checked_at, gone_ttl_days)
+    return item
 
 
 def unscanned_item(host: HostRecord, days: int) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from discovery.cli.doctor import doctor
 from discovery.cli.export import export
 from discovery.cli.lifecycle import lifecycle
 from discovery.cli.probe import probe
+from discovery.cli.release import release
 from discovery.cli.render import render
 from discovery.cli.replay import replay
 from discovery.cli.sandbox import sandbox
@@ -51,6 +52,7 @@ for command in (
     sandbox,
     scan,
     replay,
+    release,
     changes,
     export,
     serve,

@@ -81,6 +81,7 @@ def export(
     """
     from discovery.aws.inventory import Inventory
     from discovery.aws.session import Aws
+    from discovery.aws.watched import unwatched_scopes
     from discovery.inventory.query import Filter, select, sort
 
     where = Filter(
@@ -93,9 +94,9 @@ def export(
         text=text,
     )
     settings = load_settings()
-    as_of = AsOf(datetime.now(UTC), settings.stale_days)
-    inventory = Inventory(Aws(settings))
-    records = sort(select(inventory.all_records(), where), "account_id")
+    aws = Aws(settings)
+    as_of = AsOf(datetime.now(UTC), settings.stale_days, unwatched_scopes(aws))
+    records = sort(select(Inventory(aws).all_records(), where), "account_id")
     if output is None:
         if isinstance(sys.stdout, io.TextIOWrapper) and not sys.stdout.isatty():
             sys.stdout.reconfigure(encoding="utf-8")  # a file, or a program that reads one

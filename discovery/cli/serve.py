@@ -17,8 +17,8 @@ def serve(port: int, address: str, api_only: bool) -> None:
     The routes are at /api. With --api-only there is nothing else, and Streamlit is not needed.
     Ctrl-C ends it.
 
-    On any other address than 127.0.0.1, whoever reaches the port reads the inventory: configure
-    sign-in first, and put TLS in front of it. The routes ask for no sign-in.
+    On any other address than 127.0.0.1, the dashboard demands sign-in: configure it first, and put
+    TLS in front of it. The routes ask for no sign-in.
 
     \b
     Examples:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import cached_property
 
 from discovery.inventory.freshness import DEFAULT_STALE_DAYS, Freshness, Staleness
 from discovery.inventory.lifecycle import Support, support
-from discovery.model import DatabaseRecord
+from discovery.model import DatabaseRecord, HostRecord, Scope
 
 
 class SupportLookup:
@@ -28,19 +29,28 @@ class SupportLookup:
 
 @dataclass(frozen=True)
 class AsOf:
-    """What a value depends on besides its record: the time, and after how many days without a
-    report a database is stale."""
+    """What a value depends on besides its record: the time, after how many days without a report a
+    database is stale, and the scopes that are no longer watched, each since when."""
 
     now: datetime
     stale_days: int = DEFAULT_STALE_DAYS
+    unwatched: Mapping[Scope, datetime] = field(default_factory=dict)
 
     def support(self, record: DatabaseRecord) -> Support:
         """The support of the record's version today."""
         return self._supports.find(record)
 
     def freshness(self, record: DatabaseRecord) -> Freshness:
-        """Whether the record is current, stale or gone."""
-        return Staleness(self.now, self.stale_days).classify(record)
+        """Whether the record is current, stale, unwatched or gone."""
+        return self._staleness.classify(record)
+
+    def unwatched_since(self, record: DatabaseRecord | HostRecord) -> datetime | None:
+        """Since when no run looks for the record; None while its scope is watched."""
+        return self._staleness.unwatched_since(record)
+
+    @cached_property
+    def _staleness(self) -> Staleness:
+        return Staleness(self.now, self.stale_days, self.unwatched)
 
     @cached_property
     def _supports(self) -> SupportLookup:

@@ -156,7 +156,8 @@ _DECLARED: Sequence[Column[DatabaseRecord]] = (
         "Freshness",
         value=lambda record, as_of: as_of.freshness(record),
         format="freshness",
-        help="current, stale (not reported for longer than is set) or gone, as of now.",
+        help="current, stale (not reported for longer than is set), unwatched (no longer "
+        "looked for) or gone, as of now.",
         table=4,
         width=80,
         found_by=lambda _, as_of: f"stale after {as_of.stale_days} days",
@@ -178,6 +179,15 @@ _DECLARED: Sequence[Column[DatabaseRecord]] = (
     Column("Tags", "tags", format="tags", drawer="host"),
     Column("Evidence", "evidence", format="tags", drawer=None),
     *SUPPORT_COLUMNS,
+    Column(
+        "Unwatched since",
+        value=lambda record, as_of: as_of.unwatched_since(record),
+        format="time",
+        unit="UTC",
+        help="Since when no run looks for it: its account or region is no longer scanned.",
+        optional=True,
+    ),
+    Column("Gone because", "gone_reason", format="word", optional=True),
 )
 
 NOT_SHOWN: Mapping[str, str] = {

@@ -1,12 +1,13 @@
 """(what was known of a host, what its scan brought) -> what to write. Pure: no clock, no I/O.
 
-A scan brings a report or a failure.
+A run learns of a host by a report, by a failure, or by proof that the host is gone.
 
 - **Failure**: the host's placeholder record says why. Nothing else changes.
 - **Report**: every reported database is written. A known database that a complete report does not
   name is gone: a state with a date, removed later by the table's TTL. From an incomplete report
   nothing is concluded about what it does not name. The placeholder stands only while the host has
   no database that is not gone.
+- **Gone**: whatever is known of the host is gone, for the same reason; the placeholder goes too.
 
 A host on which a newer run, or a later scan, has reported is left alone (run ids sort by time). A
 newer run's failure does not stand in the way of what an older one saw and could store only later.
@@ -32,14 +33,23 @@ from discovery.model import (
     DatabaseStatus,
     DiscoveryStatus,
     Failure,
+    GoneReason,
     Host,
     HostChanges,
+    HostGone,
     HostReport,
+    HostResult,
     ReportedDatabase,
 )
 from discovery.sanitize import printable
 
 _MAX_ERROR = 1000
+_PROOFS = {
+    GoneReason.ABSENT: "not found by run",
+    GoneReason.TERMINATED: "instance no longer listed in run",
+    GoneReason.RELEASED: "released by",
+}
+"""What proved that a database is gone: the beginning of its evidence, before the run's id."""
 _facts_of = attrgetter(*FACTS)
 _host_facts_of = attrgetter(*HOST_FACTS)
 
@@ -49,7 +59,7 @@ _Values = dict[str, Any]
 def reconcile_host(
     known: Sequence[DatabaseRecord],
     host: Host,
-    result: HostReport | Failure,
+    result: HostResult,
     *,
     run_id: str,
     now: datetime,
@@ -68,11 +78,16 @@ def reconcile_host(
     for record in known:
         if record.instance_id == host.instance_id and record.account_id == host.account_id:
             known_by_id[record.db_id] = record
-            if _is_newer(record, run_id, now):
+            if _is_newer(record, run_id, now) and not _gives_way(record, result):
                 return HostChanges()
-    if isinstance(result, Failure):
-        return _failed(scan, known_by_id, result)
-    return _scanned(scan, known_by_id, result, timedelta(days=gone_ttl_days))
+    gone_ttl = timedelta(days=gone_ttl_days)
+    match result:
+        case Failure():
+            return _failed(scan, known_by_id, result)
+        case HostGone(reason=reason):
+            return _host_gone(scan, known_by_id, reason, gone_ttl)
+        case HostReport():
+            return _scanned(scan, known_by_id, result, gone_ttl)
 
 
 def environment_of(tags: Mapping[str, str], environment_tags: Iterable[str]) -> str | None:
@@ -112,9 +127,15 @@ class _Scan:
 
 
 def _is_newer(record: DatabaseRecord, run_id: str, now: datetime) -> bool:
-    """Whether a newer run, or a scan after `now`, has reported what `record` says."""
-    newer = record.run_id > run_id or (record.last_seen is not None and record.last_seen > now)
-    return newer and (record.is_database or record.discovery_status is not DiscoveryStatus.FAILED)
+    """Whether a newer run, or a scan after `now`, has stored `record`."""
+    return record.run_id > run_id or (record.last_seen is not None and record.last_seen > now)
+
+
+def _gives_way(record: DatabaseRecord, result: HostResult) -> bool:
+    """Whether `record` says only that a scan failed, and `result` is what an older one saw. That a
+    host is gone is no such thing: the newer scan met the host."""
+    is_failure = not record.is_database and record.discovery_status is DiscoveryStatus.FAILED
+    return is_failure and not isinstance(result, HostGone)
 
 
 def _failed(
@@ -132,6 +153,30 @@ def _failed(
         error_kind=failure.kind,
     )
     return HostChanges((placeholder,))
+
+
+def _host_gone(
+    scan: _Scan,
+    known_by_id: Mapping[str, DatabaseRecord],
+    reason: GoneReason,
+    gone_ttl: timedelta,
+) -> HostChanges:
+    """What was last known of the host stays in its records: a listing says nothing of it."""
+    values = {
+        "run_id": scan.run_id,
+        "discovery_timestamp": scan.now,
+        "discovery_status": DiscoveryStatus.SUCCESS,
+        "error": None,
+        "error_kind": None,
+    }
+    here = [record for record in known_by_id.values() if record.region == scan.host.region]
+    puts = tuple(
+        _gone(scan, record, reason, gone_ttl, values)
+        for record in here
+        if record.is_database and not _is_gone(record)
+    )
+    placeholders = tuple(record for record in here if not record.is_database)
+    return HostChanges(puts, placeholders, tuple(map(_gone_change, puts)))
 
 
 def _scanned(
@@ -158,9 +203,9 @@ def _scanned(
         # A record of another region was not looked for here, and is not judged.
         gone = [record for record in absent if record.region == scan.host.region]
         for record in gone:
-            gone_record = _gone(scan, record, host_values, gone_ttl)
-            puts.append(gone_record)
-            changes.append(Change.from_record(ChangeKind.GONE, gone_record, record.version, None))
+            values = {**host_values, "warnings": record.warnings}
+            puts.append(_gone(scan, record, GoneReason.ABSENT, gone_ttl, values))
+            changes.append(_gone_change(puts[-1]))
         absent = [record for record in absent if record not in gone]
 
     placeholder = known_by_id.get(NO_DATABASE)
@@ -203,17 +248,29 @@ def _present(
 
 
 def _gone(
-    scan: _Scan, record: DatabaseRecord, host_values: Mapping[str, Any], gone_ttl: timedelta
+    scan: _Scan,
+    record: DatabaseRecord,
+    reason: GoneReason,
+    gone_ttl: timedelta,
+    host_values: Mapping[str, Any],
 ) -> DatabaseRecord:
     values = {
         **host_values,
-        "warnings": record.warnings,
         "status": DatabaseStatus.GONE,
         "gone_at": scan.now,
+        "gone_reason": reason,
         "expires_at": int((scan.now + gone_ttl).timestamp()),
-        "evidence": {**record.evidence, "status": f"not found by run {scan.run_id}"},
+        "evidence": {**record.evidence, "status": f"{_PROOFS[reason]} {scan.run_id}"},
     }
     return replace(record, **values)
+
+
+def _gone_change(gone: DatabaseRecord) -> Change:
+    """`after` says why, unless its host's report did no longer name it: the usual case."""
+    unusual = gone.gone_reason is not GoneReason.ABSENT
+    return Change.from_record(
+        ChangeKind.GONE, gone, gone.version, gone.gone_reason if unusual else None
+    )
 
 
 def _first_seen(scan: _Scan, previous: DatabaseRecord | None) -> datetime:

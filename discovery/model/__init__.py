@@ -21,10 +21,11 @@ from discovery.model.database import (
     DatabaseRecord,
     DatabaseStatus,
     DiscoveryStatus,
+    GoneReason,
     ReportedDatabase,
 )
 from discovery.model.host import HOST_FACTS, Coverage, Host, HostFacts, HostRecord, Scope
-from discovery.model.host_report import Failure, HostReport
+from discovery.model.host_report import Failure, HostGone, HostReport, HostResult
 from discovery.model.run import (
     EVERYTHING,
     RUN_COSTS,
@@ -57,11 +58,14 @@ __all__ = [
     "DatabaseStatus",
     "DiscoveryStatus",
     "Failure",
+    "GoneReason",
     "Host",
     "HostChanges",
     "HostFacts",
+    "HostGone",
     "HostRecord",
     "HostReport",
+    "HostResult",
     "OutstandingCommand",
     "ReportedDatabase",
     "RunRecord",

@@ -86,6 +86,26 @@ class DatabaseStatus(StrEnum):
     GONE = "gone"
 
 
+class GoneReason(StrEnum):
+    """What proves that a database is gone."""
+
+    ABSENT = "absent"
+    TERMINATED = "terminated"
+    RELEASED = "released"
+
+    @property
+    def explanation(self) -> str:
+        """One sentence for the pages."""
+        return _GONE_EXPLANATIONS[self]
+
+
+_GONE_EXPLANATIONS: Mapping[GoneReason, str] = {
+    GoneReason.ABSENT: "A complete report of its host no longer names it.",
+    GoneReason.TERMINATED: "A complete listing no longer has its instance.",
+    GoneReason.RELEASED: "Its account or region is no longer watched, and somebody released it.",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class DatabaseFacts:
     """What a host knows of one database: reported, reconciled, stored and shown as it is."""
@@ -319,7 +339,15 @@ class DatabaseRecord(DatabaseFacts, HostFacts):
     ] = None
     gone_at: Annotated[
         datetime | None,
-        Field(description="When a successful scan first missed it, UTC.", examples=[None]),
+        Field(description="When it was first known to be gone, UTC.", examples=[None]),
+    ] = None
+    gone_reason: Annotated[
+        GoneReason | None,
+        Field(
+            description="What proved that it is gone: absent (from a complete report of its "
+            "host), terminated (its instance) or released (by an admin).",
+            examples=[None],
+        ),
     ] = None
     expires_at: Annotated[
         int | None,

@@ -24,6 +24,7 @@ class Coverage(StrEnum):
     STOPPED = "stopped"
     UNSUPPORTED_PLATFORM = "unsupported_platform"
     TERMINATED = "terminated"
+    RELEASED = "released"
     NOT_REACHED = "not_reached"
     PENDING = "pending"
 
@@ -41,6 +42,7 @@ _COVERAGE_EXPLANATIONS: dict[Coverage, str] = {
     Coverage.STOPPED: "The instance is not running.",
     Coverage.UNSUPPORTED_PLATFORM: "Not Linux: the probe does not run there.",
     Coverage.TERMINATED: "No longer listed by EC2 or Systems Manager.",
+    Coverage.RELEASED: "Its account or region is no longer scanned, and was released.",
     Coverage.NOT_REACHED: "Listed, but the run ended before its command was done.",
     Coverage.PENDING: "Waiting for its command in the running run.",
 }

@@ -1,11 +1,11 @@
-"""What one host answered: its report, or why there is none."""
+"""What a run learns of one host: its report, why there is none, or that the host is gone."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from discovery.errors import FailureKind
-from discovery.model.database import ReportedDatabase
+from discovery.model.database import GoneReason, ReportedDatabase
 from discovery.model.host import HostFacts
 
 
@@ -27,3 +27,13 @@ class Failure:
 
     kind: FailureKind
     message: str
+
+
+@dataclass(frozen=True, slots=True)
+class HostGone:
+    """The host exists no more, or is no longer ours to watch: what ran on it went with it."""
+
+    reason: GoneReason
+
+
+HostResult = HostReport | Failure | HostGone

@@ -24,6 +24,7 @@ from discovery.run.events import (
     BatchSent,
     Event,
     HostDone,
+    HostEnded,
     HostsUnreached,
     RunFinished,
     RunStarted,
@@ -33,6 +34,7 @@ from discovery.run.events import (
     Watcher,
 )
 from discovery.run.metrics import NAMESPACE, Metric, api_metrics, run_metrics
+from discovery.run.release import release_scopes
 from discovery.run.runner import resume_run, start_run
 from discovery.run.scheduler import Scheduler
 from discovery.run.spool import Replayed, replay_spooled
@@ -42,6 +44,7 @@ __all__ = [
     "BatchSent",
     "Event",
     "HostDone",
+    "HostEnded",
     "HostsUnreached",
     "Metric",
     "Replayed",
@@ -56,6 +59,7 @@ __all__ = [
     "cancel_run",
     "finish_distributed_run",
     "plan_distributed_run",
+    "release_scopes",
     "replay_spooled",
     "resume_run",
     "run_metrics",

@@ -9,6 +9,7 @@ from discovery.run.events import (
     BatchSent,
     Event,
     HostDone,
+    HostEnded,
     HostsUnreached,
     RunFinished,
     RunStarted,
@@ -39,6 +40,8 @@ def log_event(event: Event) -> None:
             _log.info("host failed: %s", failure.message, extra={"error_kind": failure.kind.value})
         case HostDone():
             _log.debug("host scanned", extra={"databases": event.databases})
+        case HostEnded():
+            _log.info("instance no longer listed", extra={"gone": len(event.changes)})
         case HostsUnreached():
             _log.info("hosts not reached", extra={"hosts": event.hosts})
         case ScopeFinished(record=scope):

@@ -1,8 +1,8 @@
 """What a run tells whoever watches it. Events are facts that have happened, in order per scope.
 
-RunStarted, then per scope ScopeStarted, ScopeListed, BatchSent …, HostDone …, HostsUnreached …,
-ScopeFinished, then RunFinished. A watcher is any callable that takes one event; it is called from
-worker threads, one call at a time.
+RunStarted, then per scope ScopeStarted, ScopeListed, HostEnded …, BatchSent …, HostDone …,
+HostsUnreached …, ScopeFinished, then RunFinished. A watcher is any callable that takes one event;
+it is called from worker threads, one call at a time.
 """
 
 from __future__ import annotations
@@ -58,6 +58,14 @@ class HostDone:
 
 
 @dataclass(frozen=True, slots=True)
+class HostEnded:
+    """The host exists no more: what was known of it is gone, which is stored."""
+
+    host: Host
+    changes: tuple[Change, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class HostsUnreached:
     """The run did not get to these many targeted hosts: what is known of them stays."""
 
@@ -86,6 +94,7 @@ Event = (
     | ScopeListed
     | BatchSent
     | HostDone
+    | HostEnded
     | HostsUnreached
     | ScopeFinished
     | RunFinished

@@ -15,7 +15,15 @@ from discovery.clock import Clock
 from discovery.logs import log_context
 from discovery.model import RunRecord, RunStatus, Scope, ScopeRecord
 from discovery.run.context import RunContext
-from discovery.run.events import Event, HostDone, RunFinished, RunStarted, ScopeFinished, Watcher
+from discovery.run.events import (
+    Event,
+    HostDone,
+    HostEnded,
+    RunFinished,
+    RunStarted,
+    ScopeFinished,
+    Watcher,
+)
 from discovery.run.heartbeat import Heartbeat
 from discovery.run.history import History
 from discovery.run.known import KnownRecords
@@ -172,7 +180,7 @@ class _Work:
         return self._execution.clock.monotonic() + left
 
     def _emit(self, event: Event) -> None:
-        if isinstance(event, HostDone):
+        if isinstance(event, HostDone | HostEnded):
             self._known.host_done(event.host)
         elif isinstance(event, ScopeFinished):
             self._known.scope_ended(event.record.account_id)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -12,6 +12,7 @@ from discovery.model import (
     RUN_COSTS,
     RUN_COUNTS,
     RUN_COUNTS_BY_KIND,
+    Change,
     ChangeKind,
     Coverage,
     RunRecord,
@@ -24,6 +25,7 @@ from discovery.run.events import (
     BatchSent,
     Event,
     HostDone,
+    HostEnded,
     HostsUnreached,
     ScopeFinished,
     ScopeListed,
@@ -48,13 +50,15 @@ def advance(run: RunRecord, event: Event, at: datetime) -> RunRecord:
                 run,
                 hosts_scanned=run.hosts_scanned + 1,
                 databases=run.databases + event.databases,
-                changes=_sum(run.changes, Counter(change.kind for change in event.changes)),
+                changes=_sum(run.changes, _count_kinds(event.changes)),
                 first_scanned_seconds=(
                     (at - run.started_at).total_seconds() if first is None else first
                 ),
             )
         case HostDone():
             return replace(run, hosts_failed=run.hosts_failed + 1)
+        case HostEnded(changes=changes):
+            return replace(run, changes=_sum(run.changes, _count_kinds(changes)))
         case HostsUnreached(hosts=hosts):
             return replace(run, not_scanned=_sum(run.not_scanned, {Coverage.NOT_REACHED: hosts}))
         case ScopeFinished(record=scope):
@@ -64,6 +68,10 @@ def advance(run: RunRecord, event: Event, at: datetime) -> RunRecord:
             )
         case _:
             return run
+
+
+def _count_kinds(changes: Iterable[Change]) -> Counter[ChangeKind]:
+    return Counter(change.kind for change in changes)
 
 
 def _sum(

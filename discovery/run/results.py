@@ -3,7 +3,7 @@ reason. Stored host by host, and counted."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -13,8 +13,10 @@ from discovery.logs import log_context
 from discovery.model import (
     Coverage,
     Failure,
+    GoneReason,
     Host,
     HostChanges,
+    HostGone,
     HostRecord,
     HostReport,
     Scope,
@@ -22,7 +24,7 @@ from discovery.model import (
     ScopeStatus,
 )
 from discovery.run.context import RunContext
-from discovery.run.events import HostDone, HostsUnreached
+from discovery.run.events import HostDone, HostEnded, HostsUnreached
 from discovery.run.writer import Spooled
 from discovery.run.writes import HostObservation, NotScanned
 
@@ -75,16 +77,16 @@ class ScopeResults:
 
     def store(self, results: Iterable[HostRows]) -> None:
         """Write the result of each host, or spool it. A cancelled host counts as not reached."""
-        observations: list[HostObservation] = []
-        for answered in results:
-            if _is_cancelled(answered.result):
-                self.store_unreached([answered.host])
+        answered: list[HostRows] = []
+        for answer in results:
+            if _is_cancelled(answer.result):
+                self.store_unreached([answer.host])
             else:
-                observations.append(self._observation(answered))
-        written = self._context.writer.write_observations(observations)
-        for observation, outcome in zip(observations, written, strict=True):
-            with log_context(instance_id=observation.host.instance_id):
-                self._count(observation, outcome)
+                answered.append(answer)
+        written = self._context.writer.write_observations(list(map(self._observation, answered)))
+        for answer, outcome in zip(answered, written, strict=True):
+            with log_context(instance_id=answer.host.instance_id):
+                self._count(answer, outcome)
 
     def _observation(self, answered: HostRows) -> HostObservation:
         host, result = answered.host, answered.result
@@ -95,9 +97,9 @@ class ScopeResults:
             coverage = self._scanned_record(host, result, seen_at)
         return HostObservation(host, result, seen_at, coverage)
 
-    def _count(self, observation: HostObservation, outcome: HostChanges | Spooled) -> None:
+    def _count(self, answered: HostRows, outcome: HostChanges | Spooled) -> None:
         """Count a host that is done and tell of it."""
-        host, result = observation.host, observation.result
+        host, result = answered.host, answered.result
         if isinstance(result, Failure):
             self._count_failed(host, result)
         elif isinstance(outcome, Spooled):
@@ -131,25 +133,38 @@ class ScopeResults:
     # --- hosts without one ---
 
     def store_untargeted(self, listed: Sequence[Host]) -> None:
-        """Store the class of each host that gets no command, and of those no longer listed."""
+        """Store the class of each host that gets no command, and the end of those that are gone."""
         untargeted = (host for host in listed if host.coverage is not Coverage.PENDING)
         self._not_scanned([self._host_record(host, host.coverage) for host in untargeted])
-        if self._context.request.instances:
-            return
-        ids = {host.instance_id for host in listed}
-        vanished = [
-            replace(
-                previous,
-                coverage=Coverage.TERMINATED,
-                run_id=self._context.run_id,
-                checked_at=self._context.clock.now(),
-                error=None,
-                error_kind=None,
-            )
-            for previous in self.previous.values()
-            if previous.instance_id not in ids and previous.coverage is not Coverage.TERMINATED
-        ]
-        self._not_scanned(vanished, in_run=False)
+        ends = [self._end(known) for known in self._gone(listed)]
+        for end, outcome in zip(ends, self._context.writer.write_observations(ends), strict=True):
+            if isinstance(outcome, HostChanges):
+                self._context.emit(HostEnded(end.host, outcome.changes))
+
+    def _gone(self, listed: Sequence[Host]) -> Iterator[HostRecord]:
+        """The known hosts that this listing, which is complete, proves to be gone, and of which
+        something may still be on record."""
+        here = {host.instance_id for host in listed if host.coverage is not Coverage.TERMINATED}
+        named = {host.instance_id for host in listed}
+        for instance_id, known in sorted(self.previous.items()):
+            was_asked_for = not self._context.request.instances or instance_id in named
+            is_done = known.coverage is Coverage.TERMINATED and known.databases == 0
+            if was_asked_for and instance_id not in here and not is_done:
+                yield known
+
+    def _end(self, known: HostRecord) -> HostObservation:
+        now = self._context.clock.now()
+        coverage = replace(
+            known,
+            coverage=Coverage.TERMINATED,
+            run_id=self._context.run_id,
+            checked_at=now,
+            databases=0,
+            error=None,
+            error_kind=None,
+        )
+        host = Host(known.account_id, known.region, known.instance_id, Coverage.TERMINATED)
+        return HostObservation(host, HostGone(GoneReason.TERMINATED), now, coverage)
 
     def store_unreached(self, unreached: Iterable[Host]) -> None:
         """Store that the run did not get to these hosts; what is known of them stays."""
@@ -167,12 +182,10 @@ class ScopeResults:
         failure = Failure(error.kind, str(error)[:_MAX_ERROR])
         self.store(HostRows(host, failure) for host in batch)
 
-    def _not_scanned(
-        self, records: Sequence[HostRecord], *, in_run: bool = True, newest: bool = True
-    ) -> None:
+    def _not_scanned(self, records: Sequence[HostRecord], *, newest: bool = True) -> None:
         for start in range(0, len(records), _HOSTS_A_WRITE):
             some = tuple(records[start : start + _HOSTS_A_WRITE])
-            self._context.writer.write(NotScanned(self._context.run_id, some, in_run, newest))
+            self._context.writer.write(NotScanned(self._context.run_id, some, newest))
 
     # --- the scope ---
 

@@ -15,6 +15,7 @@ from discovery import artefacts
 from discovery.aws.lease import Lease
 from discovery.aws.runs import RunStore
 from discovery.aws.session import Aws
+from discovery.aws.watched import note_unwatched
 from discovery.clock import Clock
 from discovery.errors import AwsError, NotFoundError
 from discovery.model import EVERYTHING, RunRecord, RunRequest, RunStatus, Scope, ScopeStatus
@@ -105,11 +106,12 @@ class DiscoveryRun:
         lease_seconds: int | None = None,
         aws: Aws | None = None,
         clock: Clock | None = None,
+        plan: Plan | None = None,
     ) -> DiscoveryRun:
         """Check the request, take the lease and store the run's record. Raises as `start_run`.
 
         `holder` is who holds the lease, by default this process. `resume` is the run to complete:
-        `request` is then that run's.
+        `request` is then that run's. `plan` stands in for what `request` would be planned as.
         """
         artefacts.document_hash(
             settings.placeholders()
@@ -120,7 +122,7 @@ class DiscoveryRun:
         done: set[Scope] = set()
         if resume:
             request, done = _unfinished(runs, resume)
-        plan = plan_run(aws, request)
+        plan = plan or plan_run(aws, request)
         plan = replace(plan, scopes=tuple(scope for scope in plan.scopes if scope not in done))
         now = clock.now()
         record = RunRecord(
@@ -141,6 +143,9 @@ class DiscoveryRun:
             for other in runs.recent_runs():  # who holds the lease is the only one that runs
                 runs.abandon(other, now)
             runs.create_run(record)
+            if request.is_everything and not resume:
+                silent = {scope.account_id for scope in plan.refused}
+                note_unwatched(aws, plan.scopes, silent, now)
         except AwsError:
             with suppress(AwsError):  # it lapses by itself
                 lease.release()  # no run that cannot be watched or cancelled may block the next one

@@ -20,12 +20,15 @@ from discovery.aws.runs import RunStore
 from discovery.aws.session import Aws
 from discovery.inventory.reconcile import reconcile_host
 from discovery.model import (
+    Coverage,
     DatabaseRecord,
-    Failure,
+    GoneReason,
     Host,
     HostChanges,
+    HostGone,
     HostRecord,
     HostReport,
+    HostResult,
     OutstandingCommand,
     RunRecord,
     ScopeRecord,
@@ -34,14 +37,14 @@ from discovery.model import (
 
 @dataclass(frozen=True, slots=True)
 class HostObservation:
-    """What a run saw of one host at `seen_at`, and the host's coverage from then on.
+    """What a run learned of one host at `seen_at`, and the host's coverage from then on.
 
     It is not yet compared with the inventory. That may not be readable when the observation is
     spooled, and may have moved on when it is replayed.
     """
 
     host: Host
-    result: HostReport | Failure
+    result: HostResult
     seen_at: datetime
     coverage: HostRecord
     kind: Literal["observation"] = "observation"
@@ -59,7 +62,6 @@ class NotScanned:
 
     run_id: str
     hosts: tuple[HostRecord, ...]
-    in_run: bool = True
     newest: bool = True
     kind: Literal["not-scanned"] = "not-scanned"
 
@@ -135,7 +137,7 @@ class WriteApplier:
             case HostObservation():
                 return self.apply_observations([write])[0]
             case NotScanned():
-                self._hosts.write_coverage(write.hosts, in_run=write.in_run, newest=write.newest)
+                self._hosts.write_coverage(write.hosts, newest=write.newest)
             case ScopeEnd():
                 self._runs.put_scope(write.record, newest=write.newest)
             case CommandInFlight():
@@ -160,6 +162,14 @@ class WriteApplier:
         if isinstance(write, HostObservation) and isinstance(write.result, HostReport):
             # Its run had to list the host as not scanned, since it could not be stored.
             self._runs.clear_unscanned(write.coverage)
+            self._end_again(write.host)
+
+    def _end_again(self, host: Host) -> None:
+        """What was kept of a host that has ended since is gone too."""
+        newest = self._runs.host(host)
+        if newest and newest.coverage is Coverage.TERMINATED:
+            ended = HostGone(GoneReason.TERMINATED)
+            self.apply(HostObservation(host, ended, newest.checked_at, newest))
 
     def _reconcile(self, observation: HostObservation) -> HostChanges:
         return reconcile_host(

@@ -107,7 +107,7 @@ def who(claims: Mapping[str, object] | None) -> str:
         value = (claims or {}).get(name)
         if isinstance(value, str) and value.strip():
             return printable(value, _NAME_LENGTH)
-    return "a visitor who did not sign in" if claims is None else "a user without a name"
+    return "anonymous" if claims is None else "a user without a name"
 
 
 def missing_role(rules: AccessRules, claims: Mapping[str, object]) -> str:

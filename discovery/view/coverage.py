@@ -27,13 +27,16 @@ STATE_ORDER = (
     Coverage.UNSUPPORTED_PLATFORM,
     Coverage.STOPPED,
     Coverage.TERMINATED,
+    Coverage.RELEASED,
     Coverage.SCANNED,
 )
 """What needs a hand comes first."""
 
 
-def _why(host: HostRecord, _: AsOf) -> str:
-    """The host's own error, else what its state means."""
+def _why(host: HostRecord, as_of: AsOf) -> str:
+    """That nobody looks any more, else the host's own error, else what its state means."""
+    if since := as_of.unwatched_since(host):
+        return f"Its account or region is no longer scanned since {since:%Y-%m-%d}."
     return host.error or host.coverage.explanation
 
 
@@ -155,6 +158,21 @@ def skipped_sentence(snapshot: Snapshot) -> str | None:
         return None
     accounts = plural(len(skipped), "account")
     return f"{accounts} of the organisation skipped: {skipped_accounts(skipped)}."
+
+
+def unwatched_sentence(snapshot: Snapshot, named: int = 5) -> str | None:
+    """Which account regions runs left, since when, and what to do about it; None for none."""
+    left = sorted(snapshot.unwatched.items())
+    if not left:
+        return None
+    names = [f"{scope.account_id} {scope.region} since {since:%Y-%m-%d}" for scope, since in left]
+    more = f" and {number(len(left) - named)} more" if len(left) > named else ""
+    listed = ", ".join(names[:named]) + more
+    return (
+        f"{plural(len(left), 'account region')} no longer scanned: {listed}. "
+        "What was known of them stays, marked as unwatched, until somebody releases it "
+        "(`python -m discovery release`)."
+    )
 
 
 def summary(selected: int, snapshot: Snapshot) -> str:

@@ -38,7 +38,7 @@ _MOST_OPTIONS = 200
 
 USUAL_ORDER = next(iter(ORDERS))
 
-FRESHNESS_OPTIONS = (Freshness.CURRENT.value, Freshness.STALE.value)
+FRESHNESS_OPTIONS = tuple(state.value for state in Freshness if state is not Freshness.GONE)
 """Values of the `freshness` parameter; what is gone is asked for by its status."""
 
 
@@ -99,7 +99,7 @@ def select_databases(
             record for record in records if supports.find(record).state in query.support
         )
     if query.freshness:
-        as_of = AsOf(snapshot.loaded_at, stale_days)
+        as_of = AsOf(snapshot.loaded_at, stale_days, snapshot.unwatched)
         records = tuple(record for record in records if as_of.freshness(record) in query.freshness)
     return sort(records, query.order.removeprefix("-"), query.order.startswith("-"))
 

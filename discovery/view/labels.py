@@ -32,6 +32,7 @@ COVERAGE_LABELS: Mapping[Coverage, str] = {
     Coverage.STOPPED: "Stopped",
     Coverage.UNSUPPORTED_PLATFORM: "Unsupported platform",
     Coverage.TERMINATED: "Terminated",
+    Coverage.RELEASED: "Released",
     Coverage.NOT_REACHED: "Not reached",
     Coverage.PENDING: "Pending",
 }
@@ -39,6 +40,7 @@ COVERAGE_LABELS: Mapping[Coverage, str] = {
 FRESHNESS_LABELS: Mapping[Freshness, str] = {
     Freshness.CURRENT: "Current",
     Freshness.STALE: "Stale",
+    Freshness.UNWATCHED: "Unwatched",
     Freshness.GONE: "Gone",
 }
 
@@ -49,6 +51,7 @@ _STATES: Mapping[str, State] = {
     "supported": "good",
     "partial": "warning",
     "stale": "warning",
+    "unwatched": "warning",
     "agent offline": "warning",
     "not managed": "warning",
     "not reached": "warning",

@@ -14,8 +14,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from contextlib import suppress
-from datetime import UTC, datetime
 from html import escape
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -25,20 +23,16 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from discovery.errors import DiscoveryError
 from discovery.view import return_path
-from discovery.view.access import role_of
-from discovery.view.page_run import ends_a_run, same_page
 from discovery.view.sign_in import current_rules, public_host
 from discovery.view.sign_in_cookie import claims_in, deletion, sign_in_cookies, smaller
+from discovery.view.sign_in_watch import POLICY_VIOLATION, Watched, standing
 from discovery.view.signed_out import SIGNED_OUT
 
 _log = logging.getLogger(__name__)
 
-WATCH_SECONDS = 10.0
 _MAX_COOKIES = 32_768
 """Bytes of the Cookie header: half of what the server reads of all headers."""
 _MAX_SIGN_IN = 16_384
-_POLICY_VIOLATION = 1008
-_LAST_RUN_SECONDS = 10.0
 
 
 class SignInGate:
@@ -80,70 +74,11 @@ class SignInGate:
 
     async def _connection(self, scope: Scope, receive: Receive, send: Send) -> None:
         claims = claims_in(HTTPConnection(scope).cookies)
-        at_first = await asyncio.to_thread(_standing, claims)
-        over = asyncio.create_task(_until_it_differs(claims, at_first))
-        watched = _Watched(receive, send, over)
+        watched = Watched(claims, receive, send, await asyncio.to_thread(standing, claims))
         try:
             await self._app(scope, watched.receive, watched.send)
         finally:
-            over.cancel()
-
-
-class _Watched:
-    """One WebSocket, until `over` is done: then its page runs once more, and it ends."""
-
-    def __init__(self, receive: Receive, send: Send, over: asyncio.Task[None]) -> None:
-        self._receive, self._send, self._over = receive, send, over
-        self._run_again: bytes | None = None
-        self._last_run: asyncio.Event | None = None
-
-    async def receive(self) -> Message:
-        """The next message from the browser, or of the end."""
-        if self._last_run is not None:
-            return await self._end(self._last_run)
-        message = asyncio.ensure_future(self._receive())
-        await asyncio.wait({message, self._over}, return_when=asyncio.FIRST_COMPLETED)
-        if message.done():
-            received = message.result()
-            self._run_again = same_page(received.get("bytes") or b"") or self._run_again
-            return received
-        message.cancel()
-        with suppress(asyncio.CancelledError):
-            await message
-        self._last_run = asyncio.Event()
-        if self._run_again is None:
-            return await self._end(None)
-        return {"type": "websocket.receive", "bytes": self._run_again}
-
-    async def send(self, message: Message) -> None:
-        """To the browser; the end of the last run is noticed."""
-        await self._send(message)
-        if self._last_run is not None and ends_a_run(message.get("bytes") or b""):
-            self._last_run.set()
-
-    async def _end(self, last_run: asyncio.Event | None) -> Message:
-        if last_run is not None:
-            with suppress(TimeoutError):
-                await asyncio.wait_for(last_run.wait(), _LAST_RUN_SECONDS)
-        await self._send({"type": "websocket.close", "code": _POLICY_VIOLATION})
-        return {"type": "websocket.disconnect", "code": _POLICY_VIOLATION}
-
-
-def _standing(claims: dict[str, object] | None) -> str:
-    """What a visitor with `claims` may do now, or why nobody may do anything."""
-    try:
-        rules = current_rules()
-    except DiscoveryError as error:
-        return str(error)
-    if claims is not None and claims in SIGNED_OUT:
-        claims = None
-    role = role_of(rules, claims, datetime.now(UTC))
-    return f"{rules.sign_in} {role}"
-
-
-async def _until_it_differs(claims: dict[str, object] | None, at_first: str) -> None:
-    while await asyncio.to_thread(_standing, claims) == at_first:
-        await asyncio.sleep(WATCH_SECONDS)
+            watched.stop()
 
 
 def _changing(send: Send, change: Callable[[MutableHeaders], None]) -> Send:
@@ -218,7 +153,7 @@ async def _refuse_cookies(size: int, scope: Scope, receive: Receive, send: Send)
     _log.warning("a request was refused: its cookies take %d bytes", size)
     if scope["type"] == "websocket":
         await receive()  # websocket.connect
-        await send({"type": "websocket.close", "code": _POLICY_VIOLATION})
+        await send({"type": "websocket.close", "code": POLICY_VIOLATION})
         return
     page = _page(
         "Too many cookies",

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cache, cached_property
 from threading import Lock
@@ -17,6 +17,7 @@ from threading import Lock
 from discovery.aws.inventory import Inventory
 from discovery.aws.runs import RunStore
 from discovery.aws.session import shared_aws
+from discovery.aws.watched import unwatched_scopes
 from discovery.inventory.changes import first_run_id, newest_first
 from discovery.model import (
     Change,
@@ -25,6 +26,7 @@ from discovery.model import (
     HostRecord,
     RunRecord,
     RunStatus,
+    Scope,
     ScopeRecord,
 )
 from discovery.settings import Settings, load_settings
@@ -39,13 +41,17 @@ _SHORTEST_INTERVAL = 2.0
 
 @dataclass(frozen=True, eq=False)
 class Snapshot:
-    """Both tables as they were at `loaded_at`. Compared by identity: one load, one snapshot."""
+    """Both tables as they were at `loaded_at`. Compared by identity: one load, one snapshot.
+
+    `unwatched` are the scopes that runs no longer scan, each since when.
+    """
 
     records: tuple[DatabaseRecord, ...]
     hosts: tuple[HostRecord, ...]
     scopes: tuple[ScopeRecord, ...]
     runs: tuple[RunRecord, ...]
     loaded_at: datetime
+    unwatched: Mapping[Scope, datetime] = field(default_factory=dict)
 
     @property
     def as_of(self) -> datetime | None:
@@ -72,8 +78,14 @@ class Snapshot:
 
     @property
     def failed_scopes(self) -> tuple[ScopeRecord, ...]:
-        """The scopes whose newest attempt could not list or command their hosts at all."""
-        return tuple(scope for scope in self.scopes if scope.error_kind is not None)
+        """The scopes that are watched, and whose newest attempt could not list or command their
+        hosts at all."""
+        return tuple(
+            scope
+            for scope in self.scopes
+            if scope.error_kind is not None
+            and Scope(scope.account_id, scope.region) not in self.unwatched
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,6 +121,7 @@ class TableReader:
     def __init__(self, settings: Settings) -> None:
         aws = shared_aws(settings)
         self.runs = RunStore(aws)
+        self._aws = aws
         self._inventory = Inventory(aws)
         self._loading = Lock()
         self._snapshot: Snapshot | None = None
@@ -131,6 +144,11 @@ class TableReader:
             return self._load(runs) if known is None or self._is_due(runs) else known
         finally:
             self._loading.release()
+
+    @property
+    def unwatched(self) -> Mapping[Scope, datetime]:
+        """Of the newest snapshot read so far, the scopes that runs no longer scan."""
+        return self._snapshot.unwatched if self._snapshot else {}
 
     def change_log(self, since: str) -> ChangeLog:
         """The changes that runs found since a run or a moment, as `changes.first_run_id` reads it.
@@ -188,7 +206,8 @@ class TableReader:
             record.account_id for record in records
         }
         hosts = tuple(self.runs.host_records(sorted(accounts)))
-        snapshot = Snapshot(records, hosts, scopes, runs, datetime.now(UTC))
+        unwatched = unwatched_scopes(self._aws)
+        snapshot = Snapshot(records, hosts, scopes, runs, datetime.now(UTC), unwatched)
         self._snapshot = snapshot
         self._state = _state(runs)
         took = time.monotonic() - began

@@ -5,8 +5,9 @@
     GET /accounts/{account_id}/instances        {"account_id": ..., "instances": [...]}
     GET /databases?engine=...&account_id=...    {"databases": [...]}
 
-`?detail=full` on the last two adds `first_seen`, `last_seen`, `stale`, `gone_at` and `expires_at`,
-and the databases that are gone; without it, the shapes are exactly the documented ones.
+`?detail=full` on the last two adds `first_seen`, `last_seen`, `stale`, `gone_at`, `gone_reason`,
+`expires_at` and the databases that are gone; without it, the shapes are exactly the documented
+ones.
 
 `api/api-gateway-config.md` shows every shape. What is unknown is null, never zero or left out.
 """

@@ -86,7 +86,9 @@ class Shapes:
             "first_seen": iso(record.first_seen),
             "last_seen": _time(record.last_seen),
             "stale": self.as_of.freshness(record) is Freshness.STALE,
+            "unwatched_since": _time(self.as_of.unwatched_since(record)),
             "gone_at": _time(record.gone_at),
+            "gone_reason": record.gone_reason and record.gone_reason.value,
             "expires_at": None if expires is None else iso(datetime.fromtimestamp(expires, UTC)),
         }
 

@@ -29,8 +29,8 @@ def now() -> datetime:
 
 
 def as_of() -> AsOf:
-    """As of now, with the days that the settings name."""
-    return AsOf(now(), settings().stale_days)
+    """As of now, with the days that the settings name and the scopes that runs no longer scan."""
+    return AsOf(now(), settings().stale_days, table_reader().unwatched)
 
 
 def require(needed: Role) -> None:

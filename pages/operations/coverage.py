@@ -30,6 +30,8 @@ def main() -> None:
     show_failed_scopes(snapshot)
     if skipped := coverage.skipped_sentence(snapshot):
         st.caption(skipped)
+    if unwatched := coverage.unwatched_sentence(snapshot):
+        st.warning(unwatched)
     show_states(snapshot)
     filters = UrlFilters("coverage", several=("state", "account", "region"))
     params = show_filters(snapshot, filters)

@@ -206,7 +206,7 @@ def test_scopes_and_hosts_keep_their_newest_state(aws: Aws) -> None:
         "111111111111", "eu-west-1", "i-1", Coverage.SCANNED, EARLIER, NOW, last_scanned=NOW
     )
     writer = HostWriter(aws)
-    writer.write_coverage([host], in_run=False)
+    writer.write_coverage([host])
     unreached = replace(host, run_id=LATER, coverage=Coverage.NOT_REACHED)
     writer.write_coverage([unreached], newest=False)
     failed = replace(host, instance_id="i-2", run_id=LATER, coverage=Coverage.FAILED)
@@ -241,7 +241,7 @@ def _assert_batched(aws: Aws, *, hosts: int, calls: int) -> None:
         for at in range(hosts)
     ]
     newer = replace(stopped[0], coverage=Coverage.SCANNED, run_id=LATER)
-    writer.write_coverage([newer], in_run=False)
+    writer.write_coverage([newer])
     before = aws.calls.usage().calls
     writer.write_coverage(stopped)
     spent = {

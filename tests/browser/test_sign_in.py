@@ -79,7 +79,7 @@ def test_a_secrets_file_that_breaks_closes_the_open_page_and_a_whole_one_opens_i
     where.secrets.write_text(whole.replace("[roles]", "[roles"), "utf-8")
     try:
         expect(page.get_by_text("is not valid TOML, at line 7")).to_be_visible(timeout=MINUTE_MS)
-        expect(page.get_by_role("button", name="Start run")).to_have_count(0)
+        expect(page.get_by_role("button", name="Start run")).to_have_count(0, timeout=MINUTE_MS)
     finally:
         where.secrets.write_text(whole, "utf-8")
     expect(page.get_by_role("button", name="Start run")).to_be_visible(timeout=MINUTE_MS)

@@ -163,6 +163,8 @@ HEADERS = [
     "Support dates",
     "Support notes",
     "Support dates as of",
+    "Unwatched since (UTC)",
+    "Gone because",
 ]
 
 

@@ -13,7 +13,7 @@ from discovery.errors import RequestError
 from discovery.export.csv import write_databases
 from discovery.inventory.as_of import AsOf
 from discovery.inventory.freshness import Freshness, Staleness
-from discovery.model import DatabaseRecord, DatabaseStatus
+from discovery.model import DatabaseRecord, DatabaseStatus, Scope
 from discovery.view.databases import DatabaseQuery, select_databases
 from discovery.view.drawer import database_facts
 from discovery.web import api
@@ -43,6 +43,21 @@ def test_a_database_is_stale_past_the_set_age_and_never_when_gone(
 ) -> None:
     """Exactly the set age is not yet stale; what is gone was confirmed to be gone."""
     assert Staleness(NOW, 7).classify(record) is freshness
+
+
+def test_what_no_run_looks_for_is_unwatched_whatever_its_age() -> None:
+    """A record of a scope that runs left is neither current nor stale; what is gone stays gone."""
+    where = Scope(LATELY.account_id, LATELY.region)
+    as_of = AsOf(NOW, 7, {where: NOW - timedelta(days=3)})
+    elsewhere = replace(LATELY, region="ap-south-1")
+    assert [as_of.freshness(each) for each in (LATELY, LONG_AGO, GONE, elsewhere)] == [
+        Freshness.UNWATCHED,
+        Freshness.UNWATCHED,
+        Freshness.GONE,
+        Freshness.CURRENT,
+    ]
+    assert as_of.unwatched_since(LATELY) == NOW - timedelta(days=3)
+    assert as_of.unwatched_since(elsewhere) is None
 
 
 def test_the_age_is_configurable() -> None:
@@ -92,6 +107,12 @@ def test_the_table_can_be_filtered_by_it() -> None:
     assert select_databases(shown, stale, NOW.date()) == (LONG_AGO,)
     assert select_databases(shown, current, NOW.date()) == (LATELY,)
     assert select_databases(shown, stale, NOW.date(), 5) == (LATELY, LONG_AGO)
+    left = Scope(ACCOUNT, LATELY.region)
+    unwatched = DatabaseQuery.from_params({"freshness": ["unwatched"]})
+    assert select_databases(shown, unwatched, NOW.date()) == ()
+    shown = replace(shown, unwatched={left: NOW - timedelta(days=1)})
+    assert select_databases(shown, unwatched, NOW.date()) == (LATELY, LONG_AGO)
+    assert select_databases(shown, current, NOW.date()) == ()
     with pytest.raises(RequestError, match="freshness='old'"):
         DatabaseQuery.from_params({"freshness": ["old"]})
 

@@ -21,9 +21,12 @@ from discovery.model import (
     DatabaseStatus,
     DiscoveryStatus,
     Failure,
+    GoneReason,
     HostChanges,
     HostFacts,
+    HostGone,
     HostReport,
+    HostResult,
     ReportedDatabase,
 )
 from tests.support.strategies import (
@@ -58,10 +61,9 @@ REPORTED = ReportedDatabase(
 )
 
 
-Result = HostReport | Failure
-
-
-def reconcile(known: Sequence[DatabaseRecord], result: Result, run_id: str = RUN) -> HostChanges:
+def reconcile(
+    known: Sequence[DatabaseRecord], result: HostResult, run_id: str = RUN
+) -> HostChanges:
     """`reconcile_host` with this module's run, time and settings."""
     return reconcile_host(
         known,
@@ -154,6 +156,7 @@ def test_a_database_that_a_complete_report_does_not_name_is_gone_with_a_date() -
     changes = reconcile([known], scanned())
     gone = next(record for record in changes.puts if record.is_database)
     assert (gone.status, gone.gone_at) == (DatabaseStatus.GONE, NOW)
+    assert gone.gone_reason is GoneReason.ABSENT
     assert gone.expires_at == int((NOW + timedelta(days=90)).timestamp())
     assert (gone.version, gone.first_seen, gone.last_seen) == (
         known.version,
@@ -173,6 +176,55 @@ def test_a_gone_database_goes_once() -> None:
     assert changes.changes == ()
 
 
+def test_what_ran_on_a_terminated_instance_is_gone_with_the_reason() -> None:
+    """Every database of the host is gone, dated, and expires; what was known of it stays."""
+    known = [known_record(), known_record("redis-6379", engine="redis", version=None)]
+    changes = reconcile(known, HostGone(GoneReason.TERMINATED))
+    assert changes.deletes == ()
+    for before, now in zip(known, changes.puts, strict=True):
+        assert now == replace(
+            before,
+            run_id=RUN,
+            discovery_timestamp=NOW,
+            status=DatabaseStatus.GONE,
+            gone_at=NOW,
+            gone_reason=GoneReason.TERMINATED,
+            expires_at=int((NOW + timedelta(days=90)).timestamp()),
+            evidence={**before.evidence, "status": f"instance no longer listed in run {RUN}"},
+        )
+    assert [(change.kind, change.before, change.after) for change in changes.changes] == [
+        (ChangeKind.GONE, known[0].version, "terminated"),
+        (ChangeKind.GONE, None, "terminated"),
+    ]
+
+
+def test_the_placeholder_of_a_terminated_instance_goes_too() -> None:
+    """A host that never had a database, or whose scan failed, leaves no row behind."""
+    placeholder = known_record(
+        NO_DATABASE, engine=None, status=None, discovery_status=DiscoveryStatus.FAILED
+    )
+    changes = reconcile([placeholder], HostGone(GoneReason.TERMINATED))
+    assert changes == HostChanges((), (placeholder,), ())
+
+
+def test_a_terminated_instance_is_gone_once() -> None:
+    """The date of its going does not move with each listing that lacks it."""
+    gone = known_record(status=DatabaseStatus.GONE, gone_at=EPOCH, expires_at=1)
+    assert reconcile([gone], HostGone(GoneReason.TERMINATED)) == HostChanges()
+
+
+def test_an_older_listing_does_not_take_away_what_a_newer_run_met() -> None:
+    """A newer run that reached the host, and failed, has proved that the host is there."""
+    met = known_record(
+        NO_DATABASE,
+        engine=None,
+        status=None,
+        discovery_status=DiscoveryStatus.FAILED,
+        run_id=RUN + "9",
+    )
+    assert reconcile([known_record(), met], HostGone(GoneReason.TERMINATED)) == HostChanges()
+
+
 def test_an_incomplete_report_makes_nothing_gone() -> None:
     """What a report that was cut short does not name is left exactly as it was."""
     known = [known_record(), known_record("postgresql-5432")]
@@ -187,6 +239,7 @@ def test_a_gone_database_that_comes_back_appears_again() -> None:
     changes = reconcile([gone], scanned(replace(REPORTED, version=None)))
     back = only(changes)
     assert (back.status, back.gone_at, back.expires_at) == (DatabaseStatus.RUNNING, None, None)
+    assert back.gone_reason is None
     assert (back.first_seen, back.version) == (gone.first_seen, None)
     assert [change.kind for change in changes.changes] == [ChangeKind.APPEARED]
 
@@ -355,7 +408,7 @@ def test_the_environment_is_the_first_tag_that_is_set(
 # --- anything at all ----------------------------------------------------------------------------
 
 
-def result_of(line: str) -> Result:
+def result_of(line: str) -> HostReport | Failure:
     """What the runner makes of a host's output."""
     try:
         return parse_report(line)

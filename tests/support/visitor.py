@@ -149,6 +149,10 @@ class Tab:
         """Run `page`, and run it again with the button `label` pressed."""
         return self.run(page, query, pressed=self.run(page, query).button(label))
 
+    def runs_by_itself(self) -> Shown:
+        """What the page shows next, without anything having been pressed."""
+        return self._shown()
+
     def ends(self, seconds: float) -> bool:
         """Whether the server ends the connection within `seconds`."""
         try:

@@ -128,7 +128,9 @@ class World(SimulatedAws):
         """Hosts appear and vanish; databases appear, are upgraded and removed."""
         for ids in self.hosts.values():
             if self.chance.random() < 0.3 and len(ids) > 1:
-                ids.remove(self.chance.choice(ids))
+                gone = self.chance.choice(ids)
+                ids.remove(gone)
+                self.history[gone].append((self.clock.now(), {}))
             if self.chance.random() < 0.3:
                 ids.append(f"i-{len(self.history):012x}")
                 self.give(ids[-1], {"mysql-3306": "8.0.35"})

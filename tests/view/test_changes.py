@@ -156,7 +156,7 @@ def test_filters_choose(store: RunStore, settings: Settings) -> None:
     """Kind, account, engine and words, of the host's name too; a repeated question is the same."""
     put_run(store, 1, ChangeKind.UPGRADED, ChangeKind.GONE, ChangeKind.GONE)
     named = host(account_id=ACCOUNT, instance_id=INSTANCE, name="orders-db-1")
-    HostWriter(Aws(settings)).write_coverage([named], in_run=False)
+    HostWriter(Aws(settings)).write_coverage([named])
     scope = ScopeRecord(run_id(1), ACCOUNT, REGION, ScopeStatus.SUCCEEDED)
     store.put_scope(scope, newest=True)
     log = TableReader(settings).change_log("7d")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from discovery.inventory.as_of import AsOf
-from discovery.model import Coverage
+from discovery.model import Coverage, Scope
 from discovery.view import labels
 from discovery.view.coverage import (
     HOST_COLUMNS,
@@ -11,6 +13,7 @@ from discovery.view.coverage import (
     filter_options,
     host_facts,
     select_hosts,
+    unwatched_sentence,
 )
 from discovery.view.frames import frame
 from tests.support.snapshots import NOW, host, snapshot
@@ -58,3 +61,17 @@ def test_a_host_that_was_never_scanned_says_never() -> None:
     facts = dict(host_facts(host(last_scanned=None, platform=None), AsOf(NOW)))
     assert (facts["Last scanned"], facts["Platform"]) == ("Never", "–")  # noqa: RUF001
     assert dict(host_facts(host(), AsOf(NOW)))["Last scanned"].startswith("4 min ago (")
+
+
+def test_account_regions_that_runs_left_are_named_with_their_dates() -> None:
+    """At most five by name; a left one is no failure that somebody could mend."""
+    shown = snapshot()
+    assert unwatched_sentence(shown) is None
+    failed = shown.failed_scopes[0]
+    left = {Scope(failed.account_id, failed.region): NOW}
+    left |= {Scope(f"{at:012}", "eu-west-1"): NOW for at in range(1, 7)}
+    shown = replace(shown, unwatched=left)
+    sentence = unwatched_sentence(shown) or ""
+    assert sentence.startswith("7 account regions no longer scanned: 000000000001 eu-west-1 since ")
+    assert " and 2 more. " in sentence
+    assert failed not in shown.failed_scopes

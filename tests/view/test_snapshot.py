@@ -26,7 +26,7 @@ def store(sandbox: Sandbox, settings: Settings) -> RunStore:
     aws = Aws(settings)
     store_records(settings, database())
     runs = RunStore(aws)
-    HostWriter(aws).write_coverage([host()], in_run=False)
+    HostWriter(aws).write_coverage([host()])
     runs.create_run(run())
     return runs
 
