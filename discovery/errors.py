@@ -6,6 +6,7 @@
     │   └── NotFoundError          … an account, run or route that is not there
     ├── NotAllowedError            who asks has not the role that it takes
     ├── AwsError                   an AWS call failed; has `kind`, `operation` and `code`
+    │   └── UnreadableReplyError   … with a reply that cannot be read
     ├── ReportError                a probe's output cannot be used; has `kind`
     ├── RunInProgressError         another run holds the lease; has `holder`, `run_id` and `since`
     └── LeaseLostError             this run's lease lapsed and another run may be writing
@@ -24,16 +25,21 @@ class FailureKind(StrEnum):
 
     ASSUME_ROLE_DENIED = "assume_role_denied"
     REGION_DISABLED = "region_disabled"
+    STS_DISABLED = "sts_disabled"
     ACCESS_DENIED = "access_denied"
     NO_CREDENTIALS = "no_credentials"
     THROTTLED = "throttled"
     AWS_UNAVAILABLE = "aws_unavailable"
+    UNREADABLE_REPLY = "unreadable_reply"
     DOCUMENT_MISSING = "document_missing"
     DOCUMENT_MISMATCH = "document_mismatch"
     COMMAND_FAILED = "command_failed"
     PYTHON_MISSING = "python_missing"
     PROBE_MISMATCH = "probe_mismatch"
     PROBE_DOWNLOAD = "probe_download"
+    HOST_DISK = "host_disk"
+    AGENT_OUTDATED = "agent_outdated"
+    AGENT_FAILED = "agent_failed"
     TIMED_OUT = "timed_out"
     UNDELIVERABLE = "undeliverable"
     TERMINATED = "terminated"
@@ -58,17 +64,26 @@ _HINTS: dict[FailureKind, str] = {
         "The region is not enabled in this account: enable it, or leave it out of "
         "DISCOVERY_REGIONS."
     ),
+    FailureKind.STS_DISABLED: (
+        "STS is switched off in the home region for this account: activate it there (IAM, Account "
+        "settings), or name another home region in AWS_REGION."
+    ),
     FailureKind.ACCESS_DENIED: (
         "The spoke role lacks this permission: compare it with iam/spoke-account-role-policy.json "
         "and look for a service control policy that denies it."
     ),
     FailureKind.NO_CREDENTIALS: (
-        "No AWS credentials were found, or they have expired: sign in, set AWS_PROFILE, or run it "
-        "with an instance role."
+        "No AWS credentials were found, or AWS does not accept them: they have expired, are wrong, "
+        "deactivated, or of another partition. Sign in, set AWS_PROFILE, or run it with an "
+        "instance role; and check the clock of this machine."
     ),
     FailureKind.THROTTLED: "AWS kept throttling the call: rescan this scope later.",
     FailureKind.AWS_UNAVAILABLE: (
         "AWS could not be reached or answered with an error of its own: rescan this scope later."
+    ),
+    FailureKind.UNREADABLE_REPLY: (
+        "What answered for AWS sent a reply that cannot be read: look at the proxies and endpoints "
+        "on the way, and rescan this scope."
     ),
     FailureKind.DOCUMENT_MISSING: (
         "The SSM document is not in this account and region: deploy ssm/ssm-document.json there."
@@ -93,6 +108,17 @@ _HINTS: dict[FailureKind, str] = {
         "The host could not fetch the probe from S3: check its instance profile "
         "(iam/ec2-instance-ssm-policy.json) and its route to S3."
     ),
+    FailureKind.HOST_DISK: (
+        "The host's disk is full or read-only, so that the agent could not write the probe: free "
+        "space below /var/lib/amazon/ssm, or repair the file system."
+    ),
+    FailureKind.AGENT_OUTDATED: (
+        "The SSM agent on the host does not know a step of the document: update the agent."
+    ),
+    FailureKind.AGENT_FAILED: (
+        "The SSM agent on the host failed before the probe could say anything: rescan this host, "
+        "and if that does not help read /var/log/amazon/ssm there and restart the agent."
+    ),
     FailureKind.TIMED_OUT: (
         "The command did not finish in time: raise COMMAND_TIMEOUT, or look at the host's load."
     ),
@@ -101,8 +127,8 @@ _HINTS: dict[FailureKind, str] = {
     ),
     FailureKind.TERMINATED: "The instance went away during the scan: nothing to do.",
     FailureKind.OUTPUT_TRUNCATED: (
-        "The report was cut short by Systems Manager: set DISCOVERY_OUTPUT_BUCKET so that long "
-        "reports come through S3."
+        "The report was cut short by Systems Manager: set DISCOVERY_OUTPUT_BUCKET to a bucket that "
+        "hosts may write to, so that long reports come through S3."
     ),
     FailureKind.OUTPUT_INVALID: (
         "The report is not what the probe prints: the host may be compromised, or the probe was "
@@ -149,6 +175,17 @@ class AwsError(DiscoveryError):
         self.kind = kind
         self.operation = operation
         self.code = code
+
+
+class UnreadableReplyError(AwsError):
+    """A reply of AWS, or an item in it, cannot be read: cut short, not what its service says, or
+    without a member that `operation` cannot do without. `problem` says what is wrong with it."""
+
+    def __init__(self, service: str, operation: str, region: str, problem: str) -> None:
+        place = f"{service} in {region}" if region else service
+        super().__init__(
+            FailureKind.UNREADABLE_REPLY, operation, "UnreadableReply", f"{place}: {problem}"
+        )
 
 
 class ReportError(DiscoveryError):

@@ -62,27 +62,35 @@ class App:
         """Answer one request (PEP 3333)."""
         call = read_call(environ)
         try:
-            principal = self._admit(call)
+            principal, garbled = self._admit(call)
             response = self._own_response(call, principal)
         except AwsFaultError as fault:
-            response = fault_response(call, fault)
+            response, garbled = fault_response(call, fault), None
         if response is None:
             environ["HTTP_X_MOTO_ACCOUNT_ID"] = principal.account
             with self._service_lock(call):
-                return list(self._moto(environ, start_response))
+                if garbled is None:
+                    return list(self._moto(environ, start_response))
+                list(self._moto(environ, lambda _status, _headers: None))
+            response = 200, "text/html", b""
+        if garbled is not None:
+            response = 200, "text/html", garbled
         status, content_type, body = response
         headers = [("Content-Type", content_type), ("Content-Length", str(len(body)))]
         start_response(status_line(status), headers)
         return [] if call.method == "HEAD" else [body]
 
-    def _admit(self, call: Call) -> Principal:
-        """The caller. Raises AwsFaultError unless it is known and may make the call."""
+    def _admit(self, call: Call) -> tuple[Principal, bytes | None]:
+        """The caller, and what it gets for a reply if a test has ordered that.
+
+        Raises AwsFaultError unless it is known and may make the call.
+        """
         principal = self._access.caller(call)
         with self._lock:
             self.calls[call.name] += 1
-        self.faults.check(call, principal.account)
+        garbled = self.faults.check(call, principal.account)
         self._access.check(principal, call)
-        return principal
+        return principal, garbled
 
     def _own_response(self, call: Call, principal: Principal) -> Response | None:
         """The response to a call that moto does not answer; None for all others."""

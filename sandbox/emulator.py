@@ -137,13 +137,23 @@ class Sandbox:
         *,
         skip: int = 0,
         account: str | None = None,
+        message: str | None = None,
     ) -> None:
         """Answer the next `times` calls of `operation` with an error, after `skip` more good ones.
 
         `operation` is "SendCommand" or "ssm:SendCommand". With `account`, only calls of that
         account's callers fail.
         """
-        self._app.faults.add(Fault(operation, code, times, skip, account))
+        self._app.faults.add(Fault(operation, code, times, skip, account, message=message))
+
+    def garble_next(self, operation: str, body: bytes, times: int = 1, *, skip: int = 0) -> None:
+        """Do the next `times` calls of `operation`, after `skip` more good ones, and answer each
+        with `body` as a success."""
+        self._app.faults.add(Fault(operation, "", times, skip, body=body))
+
+    def forget_faults(self) -> None:
+        """Fail and garble nothing more."""
+        self._app.faults.clear()
 
     def client(
         self,

@@ -1,4 +1,5 @@
-"""Errors that a test orders: the next calls of an operation fail as it says."""
+"""Errors that a test orders: the next calls of an operation fail as it says, or are done and
+answered with something that is no reply of AWS."""
 
 from __future__ import annotations
 
@@ -26,6 +27,7 @@ class Fault:
     """An error for the next `times` calls of one operation, after `skip` good ones.
 
     `operation` is "SendCommand" or "ssm:SendCommand"; `account` limits it to one caller's account.
+    With `body` the call is done, and answered with that, as a success. `message` is the error's.
     """
 
     operation: str
@@ -33,6 +35,8 @@ class Fault:
     times: int = 1
     skip: int = 0
     account: str | None = None
+    body: bytes | None = None
+    message: str | None = None
 
     def hits(self, call: Call, account: str) -> bool:
         """Whether this call of `account` gets the error. Counts the call."""
@@ -59,10 +63,21 @@ class Faults:
         with self._lock:
             self._faults.append(fault)
 
-    def check(self, call: Call, account: str) -> None:
-        """Raises AwsFaultError when one of the errors is for this call."""
+    def clear(self) -> None:
+        """Order nothing more."""
+        with self._lock:
+            self._faults.clear()
+
+    def check(self, call: Call, account: str) -> bytes | None:
+        """What the call is answered with instead of its reply; None when with that.
+
+        Raises AwsFaultError when one of the errors is for this call.
+        """
         with self._lock:
             fault = next((fault for fault in self._faults if fault.hits(call, account)), None)
-        if fault:
+        if fault is None or fault.body is not None:
+            return fault.body if fault else None
+        message = fault.message
+        if message is None:
             message = _MESSAGES.get(fault.code, "A fault that the sandbox was told to make.")
-            raise AwsFaultError(fault.code, message, _STATUS_BY_CODE.get(fault.code, 400))
+        raise AwsFaultError(fault.code, message, _STATUS_BY_CODE.get(fault.code, 400))

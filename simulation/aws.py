@@ -86,6 +86,9 @@ class SimulatedAws:
         self.reports: defaultdict[str, str] = defaultdict(lambda: REPORT)
         """What the probe prints, by instance."""
         self.commands: dict[str, dict[str, Answer]] = {}
+        self.refuses: dict[str, str] = {}
+        """Instance -> the code with which every command that names it is refused, in an error
+        without a message."""
 
     def home(self, service: str) -> _Queue:
         """A client of the product's own account: of its queue."""
@@ -184,6 +187,9 @@ class _Client:
                     "Message": f"Instances {refused} are not valid",
                 },
             )
+        for instance in arguments["InstanceIds"]:
+            if code := self.aws.refuses.get(instance):
+                raise failure(code, "SendCommand", Error={"Code": code, "Message": ""})
         command_id = f"command-{len(self.aws.commands)}"
         answers = {}
         for instance in arguments["InstanceIds"]:

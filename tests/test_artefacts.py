@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 import subprocess
+from pathlib import Path
 from typing import Any, get_type_hints
 
 import botocore.session
@@ -273,6 +274,28 @@ def test_document_script_is_posix_shell() -> None:
     script = "\n".join(run["inputs"]["runCommand"]).replace("{{ executionTimeout }}", "60")
     done = subprocess.run(["sh", "-n"], input=script, text=True, capture_output=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(("code", "ends"), [(0, 0), (3, 3), (127, 127), (194, 1), (195, 195)])
+def test_the_document_never_ends_with_194(tmp_path: Path, code: int, ends: int) -> None:
+    """The agent reboots the host after 194, whatever ended so; any other code is passed on."""
+    _, run = artefacts.render(artefacts.DOCUMENT, VALUES)["mainSteps"]
+    script = "\n".join(run["inputs"]["runCommand"]).replace("{{ executionTimeout }}", "60")
+    python = tmp_path / "python3"
+    python.write_text(f"#!/bin/sh\necho ran\nexit {code}\n", encoding="utf-8")
+    python.chmod(0o755)
+    (tmp_path / "discovery_python.py").touch()
+    done = subprocess.run(
+        ["sh"],
+        input=script,
+        text=True,
+        capture_output=True,
+        check=False,
+        cwd=tmp_path,
+        env={"PATH": f"{tmp_path}:/usr/bin:/bin"},
+    )
+    assert (done.returncode, done.stdout) == (ends, "ran\n"), done.stderr
+    assert ("194" in done.stderr) == (code == 194)
 
 
 def test_other_partitions_have_their_own_arns_and_addresses() -> None:

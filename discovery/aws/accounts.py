@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from discovery.aws.errors import aws_errors
+from discovery.aws.replies import pages
 from discovery.aws.session import Aws
 from discovery.errors import ConfigurationError
 from discovery.settings import ORGANIZATION
@@ -61,18 +62,16 @@ def _members(aws: Aws) -> Iterator[Mapping[str, Any]]:
     """The organisation's accounts; with units configured, those in them and in the units below."""
     client = aws.home("organizations")
     if not aws.settings.units:
-        for page in client.get_paginator("list_accounts").paginate():
+        for page in pages(client, "list_accounts"):
             yield from page["Accounts"]
         return
-    accounts = client.get_paginator("list_accounts_for_parent")
-    children = client.get_paginator("list_organizational_units_for_parent")
     left, seen = list(aws.settings.units), set[str]()
     while left:
         unit = left.pop()
         if unit in seen:
             continue  # named beside one that holds it
         seen.add(unit)
-        for page in accounts.paginate(ParentId=unit):
+        for page in pages(client, "list_accounts_for_parent", ParentId=unit):
             yield from page["Accounts"]
-        for page in children.paginate(ParentId=unit):
+        for page in pages(client, "list_organizational_units_for_parent", ParentId=unit):
             left += [child["Id"] for child in page["OrganizationalUnits"]]

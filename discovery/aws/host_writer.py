@@ -22,7 +22,7 @@ from uuid import uuid4
 
 from botocore.exceptions import ClientError
 
-from discovery.aws.errors import aws_errors
+from discovery.aws.errors import aws_errors, cancellation_reasons, error_code
 from discovery.aws.inventory import record_item, record_key
 from discovery.aws.items import UNLESS_NEWER
 from discovery.aws.runs import change_item, host_item, unscanned_item
@@ -174,9 +174,7 @@ class HostWriter:
                     )
                     return []
                 except ClientError as error:
-                    reasons = [
-                        reason["Code"] for reason in error.response.get("CancellationReasons", ())
-                    ]
+                    reasons = cancellation_reasons(error)
                     if _CONDITION_FAILED in reasons:
                         return reasons
                     if attempt == _ATTEMPTS or not _passes(error, reasons):
@@ -197,8 +195,9 @@ def _guarded(run_id: str | None) -> dict[str, Any]:
 
 
 def _passes(error: ClientError, reasons: Iterable[str]) -> bool:
-    code = error.response["Error"]["Code"]
-    return code == "TransactionInProgressException" or not _PASSING_REASONS.isdisjoint(reasons)
+    return error_code(error) == "TransactionInProgressException" or not _PASSING_REASONS.isdisjoint(
+        reasons
+    )
 
 
 def _still_due(units: Iterable[_Unit], refused: Sequence[bool]) -> Iterator[_Unit]:

@@ -7,10 +7,15 @@ from itertools import islice
 from typing import Any
 
 from discovery.aws.errors import aws_errors
+from discovery.aws.replies import pages
 from discovery.aws.session import Aws
 from discovery.model import Coverage, Host, Scope
 
 _MAX_FILTER_VALUES = 50
+_MAX_TAGS = 50
+_MAX_TAG_KEY = 128
+_MAX_TEXT = 256
+"""Limits of an instance's tags (EC2 User Guide, "Tag restrictions"), and of other texts."""
 _NOT_RUNNING = ("stopping", "stopped")
 _ENDED = ("shutting-down", "terminated")
 
@@ -29,7 +34,7 @@ def list_hosts(aws: Aws, scope: Scope, instances: Sequence[str] = ()) -> list[Ho
 
 
 def _ec2_instances(aws: Aws, scope: Scope, instances: Sequence[str]) -> dict[str, Any]:
-    pages = aws.spoke(scope.account_id, "ec2", scope.region).get_paginator("describe_instances")
+    client = aws.spoke(scope.account_id, "ec2", scope.region)
     found: dict[str, Any] = {}
     for ids in _chunks(instances):
         arguments: dict[str, Any] = (
@@ -37,7 +42,7 @@ def _ec2_instances(aws: Aws, scope: Scope, instances: Sequence[str]) -> dict[str
             if ids
             else {"PaginationConfig": {"PageSize": 1000}}
         )
-        for page in pages.paginate(**arguments):
+        for page in pages(client, "describe_instances", **arguments):
             for reservation in page["Reservations"]:
                 found |= {item["InstanceId"]: item for item in reservation["Instances"]}
     return found
@@ -45,13 +50,12 @@ def _ec2_instances(aws: Aws, scope: Scope, instances: Sequence[str]) -> dict[str
 
 def _managed_instances(aws: Aws, scope: Scope, instances: Sequence[str]) -> dict[str, Any]:
     client = aws.spoke(scope.account_id, "ssm", scope.region)
-    pages = client.get_paginator("describe_instance_information")
     found: dict[str, Any] = {}
     for ids in _chunks(instances):
-        arguments: dict[str, Any] = (
-            {"Filters": [{"Key": "InstanceIds", "Values": ids}]} if ids else {}
-        )
-        for page in pages.paginate(PaginationConfig={"PageSize": 50}, **arguments):
+        arguments: dict[str, Any] = {"PaginationConfig": {"PageSize": 50}}
+        if ids:
+            arguments["Filters"] = [{"Key": "InstanceIds", "Values": ids}]
+        for page in pages(client, "describe_instance_information", **arguments):
             found |= {item["InstanceId"]: item for item in page["InstanceInformationList"]}
     return found
 
@@ -73,7 +77,10 @@ def _host(
 ) -> Host:
     machine = machine or {}
     managed = managed or {}
-    tags = {tag["Key"]: tag["Value"] for tag in machine.get("Tags", ())}
+    tags = {
+        tag["Key"][:_MAX_TAG_KEY]: tag["Value"][:_MAX_TEXT]
+        for tag in machine.get("Tags", ())[:_MAX_TAGS]
+    }
     platform = " ".join(
         part for part in (managed.get("PlatformName"), managed.get("PlatformVersion")) if part
     )
@@ -82,12 +89,17 @@ def _host(
         region=scope.region,
         instance_id=instance_id,
         coverage=_coverage(instance_id, machine, managed),
-        name=tags.get("Name") or managed.get("Name") or managed.get("ComputerName"),
-        platform=platform or machine.get("PlatformDetails") or machine.get("Platform"),
+        name=_cut(tags.get("Name") or managed.get("Name") or managed.get("ComputerName")),
+        platform=_cut(platform or machine.get("PlatformDetails") or machine.get("Platform")),
         instance_type=machine.get("InstanceType"),
         private_ip=machine.get("PrivateIpAddress") or managed.get("IPAddress"),
         tags=tags,
     )
+
+
+def _cut(text: str | None) -> str | None:
+    """What an instance's agent says of itself, within bounds."""
+    return text[:_MAX_TEXT] if text else None
 
 
 def _coverage(instance_id: str, machine: Mapping[str, Any], managed: Mapping[str, Any]) -> Coverage:

@@ -13,6 +13,7 @@ from discovery.aws.items import (
     is_expired,
     to_item,
 )
+from discovery.aws.replies import pages
 from discovery.aws.session import Aws
 from discovery.model import DatabaseRecord
 
@@ -56,13 +57,13 @@ class Inventory:
         )
 
     def _records(self, operation: str, **arguments: Any) -> Iterator[DatabaseRecord]:
-        paginator = self._table.meta.client.get_paginator(operation)
+        client = self._table.meta.client
         with aws_errors():
-            for page in paginator.paginate(TableName=self._name, **arguments):
+            for page in pages(client, operation, TableName=self._name, **arguments):
                 for item in page["Items"]:
                     if is_expired(item):
                         continue
-                    where = f"{self._name} {item['account_id']} {item['instance_db_id']}"
+                    where = f"{self._name} {item.get('account_id')} {item.get('instance_db_id')}"
                     yield from_item(_ADAPTER, item, where)
 
 

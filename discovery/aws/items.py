@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from discovery.aws.errors import aws_errors
-from discovery.errors import AwsError, DiscoveryError
+from discovery.errors import AwsError, FailureKind
 
 Record = TypeVar("Record")
 
@@ -60,17 +60,17 @@ def _stored(value: Any) -> Any:
 def from_item(adapter: TypeAdapter[Record], item: dict[str, Any], where: str) -> Record:
     """The record that `item` holds. Attributes this version does not know are passed over.
 
-    Raises DiscoveryError naming the table, the item's field and its value.
+    Raises AwsError STORE_FAILED naming the table, the item's field and its value.
     """
     try:
         return adapter.validate_python(item)
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"])
-        raise DiscoveryError(
-            f"{where}: {field}={str(first['input'])[:100]!r}: {first['msg']}",
-            hint="The item was not written by this product: correct or delete it.",
-        ) from error
+        problem = f"{field}={str(first['input'])[:100]!r}: {first['msg']}"
+        unreadable = AwsError(FailureKind.STORE_FAILED, where, "UnreadableItem", problem)
+        unreadable.hint = "The item was not written by this product: correct or delete it."
+        raise unreadable from error
 
 
 # --- expiry -------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,10 +12,14 @@ from urllib.parse import unquote, urlsplit
 
 from discovery import artefacts
 from discovery.aws.errors import aws_errors
+from discovery.aws.failed_steps import failure_of
+from discovery.aws.replies import pages
 from discovery.aws.session import Aws
-from discovery.errors import AwsError, FailureKind
+from discovery.errors import AwsError, FailureKind, UnreadableReplyError
 from discovery.model import Failure, Scope
+from discovery.sanitize import shown
 
+_log = logging.getLogger(__name__)
 MAX_HOSTS = 50
 """Instance ids that one SendCommand takes (SSM API reference, SendCommand, InstanceIds)."""
 LISTED_CHARACTERS = 2500
@@ -22,12 +27,10 @@ LISTED_CHARACTERS = 2500
 FETCHED_CHARACTERS = 24000
 """Characters that GetCommandInvocation gives (StandardOutputContent)."""
 PROBE_STEP = "runProbe"
-DOWNLOAD_STEP = "downloadProbe"
 DELIVERY_SECONDS = 60
 _MAX_S3_BYTES = 1024 * 1024
-_STDERR_MARK = "\n----------ERROR-------\n"
+_NOT_IN_S3 = frozenset({"NoSuchBucket", "NoSuchKey"})
 _WAITING = frozenset({"Pending", "InProgress", "Delayed", "Cancelling"})
-_EXIT_KINDS = {127: FailureKind.PYTHON_MISSING, 65: FailureKind.PROBE_MISMATCH}
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,23 +78,9 @@ class Invocation:
         """Why a finished invocation has no report; None when it succeeded."""
         if self.status == "Success":
             return None
-        stderr = self.output.rpartition(_STDERR_MARK)[2].strip()
-        message = f"{self.status_details}: {stderr}" if stderr else self.status_details
-        return Failure(self._failure_kind(), message[:500])
-
-    def _failure_kind(self) -> FailureKind:
-        details = self.status_details.replace(" ", "")
-        if details in ("Undeliverable", "DeliveryTimedOut"):
-            return FailureKind.UNDELIVERABLE
-        if details == "Terminated":
-            return FailureKind.TERMINATED
-        if self.status == "TimedOut" or details == "ExecutionTimedOut":
-            return FailureKind.TIMED_OUT
-        if self.is_cancelled:
-            return FailureKind.CANCELLED
-        if self.failed_step == DOWNLOAD_STEP:
-            return FailureKind.PROBE_DOWNLOAD
-        return _EXIT_KINDS.get(self.exit_code or 0, FailureKind.COMMAND_FAILED)
+        return failure_of(
+            self.status, self.status_details, self.failed_step, self.exit_code, self.output
+        )
 
 
 def find_document(aws: Aws, scope: Scope) -> Document:
@@ -120,7 +109,12 @@ def send_command(aws: Aws, scope: Scope, document: Document, instances: Sequence
 
     `MaxErrors` 100%: AWS's default of 0 ends the command for all hosts at the first failure.
     `MaxConcurrency` 100%: each host runs the probe once, there is nothing to protect by waiting.
-    Raises AwsError; InvalidInstanceId when any of the instances cannot take a command.
+    An output bucket that does not exist costs the long reports, and only them. SendCommand may
+    refuse it (SSM API reference, InvalidOutputFolder: "The S3 bucket doesn't exist"): then the
+    command is sent without it. Where SendCommand takes it, the agent logs NoSuchBucket and reports
+    the command's own status (issues aws/amazon-ssm-agent 283 and mozilla/ssm-acquire 1).
+
+    Raises AwsError; its code is one of `TARGET_CODES` when an instance cannot take a command.
     """
     arguments: dict[str, Any] = {
         "DocumentName": document.name,
@@ -137,11 +131,20 @@ def send_command(aws: Aws, scope: Scope, document: Document, instances: Sequence
         "MaxErrors": "100%",
         "Comment": "Database Discovery: read-only inventory",
     }
-    if aws.settings.output_bucket:
-        arguments |= {
-            "OutputS3BucketName": aws.settings.output_bucket,
-            "OutputS3KeyPrefix": "output",
-        }
+    bucket = aws.settings.output_bucket
+    if not bucket:
+        return _send(aws, scope, arguments)
+    to_bucket = {"OutputS3BucketName": bucket, "OutputS3KeyPrefix": "output"}
+    try:
+        return _send(aws, scope, arguments | to_bucket)
+    except AwsError as error:
+        if error.code != "InvalidOutputFolder":
+            raise
+        _log.warning("no long reports: output bucket %s: %s", bucket, error)
+        return _send(aws, scope, arguments)
+
+
+def _send(aws: Aws, scope: Scope, arguments: dict[str, Any]) -> str:
     with aws_errors():
         client = aws.spoke(scope.account_id, "ssm", scope.region)
         command_id: str = client.send_command(**arguments)["Command"]["CommandId"]
@@ -149,7 +152,7 @@ def send_command(aws: Aws, scope: Scope, document: Document, instances: Sequence
 
 
 def refused_instances(error: AwsError, instances: Sequence[str]) -> list[str]:
-    """Those of `instances` that an InvalidInstanceId error names."""
+    """Those of `instances` that the error names."""
     named = set(re.findall(r"\b(?:i|mi)-[0-9a-f]+", str(error)))
     return [instance for instance in instances if instance in named]
 
@@ -158,10 +161,14 @@ def list_invocations(aws: Aws, scope: Scope, command_id: str) -> list[Invocation
     """All invocations of one command, 50 a page, with each step's output as far as it is listed."""
     with aws_errors():
         client = aws.spoke(scope.account_id, "ssm", scope.region)
-        pages = client.get_paginator("list_command_invocations").paginate(
-            CommandId=command_id, Details=True, PaginationConfig={"PageSize": MAX_HOSTS}
+        listed = pages(
+            client,
+            "list_command_invocations",
+            CommandId=command_id,
+            Details=True,
+            PaginationConfig={"PageSize": MAX_HOSTS},
         )
-        return [_invocation(item) for page in pages for item in page["CommandInvocations"]]
+        return [_invocation(item) for page in listed for item in page["CommandInvocations"]]
 
 
 def _invocation(item: dict[str, Any]) -> Invocation:
@@ -187,6 +194,7 @@ def fetch_output(aws: Aws, scope: Scope, invocation: Invocation) -> str:
     """The probe's whole standard output, for a report longer than the listing shows.
 
     From GetCommandInvocation; past its 24,000 characters from S3, when an output bucket is set.
+    Raises AwsError; OUTPUT_TRUNCATED when the bucket, or the report in it, is not there.
     """
     with aws_errors():
         client = aws.spoke(scope.account_id, "ssm", scope.region)
@@ -196,14 +204,34 @@ def fetch_output(aws: Aws, scope: Scope, invocation: Invocation) -> str:
             PluginName=PROBE_STEP,
         )
     output: str = answer["StandardOutputContent"]
-    bucket = aws.settings.output_bucket
-    if len(output) < FETCHED_CHARACTERS or not bucket:
+    bucket, url = aws.settings.output_bucket, answer.get("StandardOutputUrl")
+    if len(output) < FETCHED_CHARACTERS or not bucket or not url:
         return output
-    key = unquote(urlsplit(answer["StandardOutputUrl"]).path).partition(f"{bucket}/")[2]
-    with aws_errors():
-        body = aws.home("s3").get_object(Bucket=bucket, Key=key)["Body"]
-        content: bytes = body.read(_MAX_S3_BYTES)
+    key = _output_key(url, bucket)
+    try:
+        with aws_errors():
+            body = aws.home("s3").get_object(Bucket=bucket, Key=key)["Body"]
+            content: bytes = body.read(_MAX_S3_BYTES)
+    except AwsError as error:
+        if error.code not in _NOT_IN_S3:
+            raise
+        raise AwsError(
+            FailureKind.OUTPUT_TRUNCATED, error.operation, error.code, f"s3://{bucket}/{key}"
+        ) from error
     return content.decode("utf-8", "replace")
+
+
+def _output_key(url: str, bucket: str) -> str:
+    """Where in `bucket` the output of that URL is. Raises UnreadableReplyError."""
+    try:
+        path = unquote(urlsplit(url).path)
+    except ValueError as error:
+        path = str(error)
+    key = path.partition(f"{bucket}/")[2]
+    if not key:
+        problem = f"StandardOutputUrl={shown(url)}: not in {bucket}"
+        raise UnreadableReplyError("ssm", "GetCommandInvocation", "", problem)
+    return key
 
 
 def cancel_command(aws: Aws, scope: Scope, command_id: str) -> None:

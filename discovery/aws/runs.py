@@ -37,6 +37,7 @@ from discovery.aws.items import (
     is_expired,
     to_item,
 )
+from discovery.aws.replies import pages
 from discovery.aws.session import Aws
 from discovery.errors import LeaseLostError, NotFoundError
 from discovery.model import (
@@ -307,15 +308,15 @@ class RunStore:
         )
 
     def _items(self, adapter: TypeAdapter[Record], **query: Any) -> Iterator[Record]:
-        paginator = self._table.meta.client.get_paginator("query")
+        client = self._table.meta.client
         with aws_errors():
-            for page in paginator.paginate(TableName=self._name, **query):
+            for page in pages(client, "query", TableName=self._name, **query):
                 for item in page["Items"]:
                     if not is_expired(item):
                         yield self._decode(adapter, item)
 
     def _decode(self, adapter: TypeAdapter[Record], item: dict[str, Any]) -> Record:
-        return from_item(adapter, item, f"{self._name} {item['pk']} {item['sk']}")
+        return from_item(adapter, item, f"{self._name} {item.get('pk')} {item.get('sk')}")
 
 
 def run_key(run_id: str) -> dict[str, str]:

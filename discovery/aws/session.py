@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from functools import cache
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from functools import cache, partial
 from threading import Lock
 from typing import Any
 
@@ -12,13 +14,15 @@ import botocore.session
 from botocore.config import Config
 from botocore.credentials import AssumeRoleCredentialFetcher, DeferredRefreshableCredentials
 from botocore.loaders import Loader, create_loader
+from botocore.utils import parse_timestamp
 
 from discovery import artefacts
 from discovery.aws.budget import Budgets
 from discovery.aws.errors import aws_errors
+from discovery.aws.replies import ReplyCheck, ReplyParsers
 from discovery.aws.usage import CallCounter
 from discovery.clock import Clock
-from discovery.errors import AwsError
+from discovery.errors import AwsError, FailureKind
 from discovery.partitions import partition_of
 from discovery.settings import Settings
 
@@ -43,8 +47,23 @@ def _loader() -> Loader:
 def _session(region: str) -> botocore.session.Session:
     session = botocore.session.get_session()
     session.register_component("data_loader", _loader())
+    session.register_component("response_parser_factory", ReplyParsers())
     session.set_config_variable("region", region)
     return session
+
+
+def _fetch_living(fetcher: AssumeRoleCredentialFetcher) -> Mapping[str, str]:
+    """Credentials of a role. Raises AwsError for such as have expired: botocore would raise a bare
+    RuntimeError, in whichever call comes next."""
+    credentials: Mapping[str, str] = fetcher.fetch_credentials()
+    if parse_timestamp(credentials["expiry_time"]) <= datetime.now(UTC):
+        raise AwsError(
+            FailureKind.NO_CREDENTIALS,
+            "AssumeRole",
+            "ExpiredToken",
+            f"its credentials ended at {credentials['expiry_time']}: is this clock right?",
+        )
+    return credentials
 
 
 @cache
@@ -63,6 +82,7 @@ class Aws:
     def __init__(self, settings: Settings, clock: Clock | None = None) -> None:
         self.settings = settings
         self.calls = CallCounter()
+        self._replies = ReplyCheck()
         self.budgets = Budgets(clock or Clock())
         self._lock = Lock()
         self._home = _session(settings.home_region)
@@ -86,10 +106,10 @@ class Aws:
         """A boto3 DynamoDB `Table`: Python values in and out."""
         with self._lock:
             if self._dynamodb is None:
-                session = boto3.Session(botocore_session=_session(self.settings.home_region))
                 with aws_errors():
+                    session = boto3.Session(botocore_session=_session(self.settings.home_region))
                     self._dynamodb = session.resource("dynamodb", config=_CONFIG)
-                self.calls.watch(self._dynamodb.meta.client)
+                self._watch(self._dynamodb.meta.client)
             return self._dynamodb.Table(name)
 
     def _client(
@@ -106,7 +126,7 @@ class Aws:
                 config = _BUDGETED_CONFIG if budgeted else _CONFIG
                 with aws_errors():
                     client = session.create_client(service, region_name=region, config=config)
-                self.calls.watch(client)
+                self._watch(client)
                 if account_id is not None and budgeted:
                     self.budgets.watch(client, account_id, region)
                 self._clients[key] = client
@@ -128,16 +148,16 @@ class Aws:
         return session
 
     def _assume_role(self, account_id: str) -> botocore.session.Session:
-        fetcher = AssumeRoleCredentialFetcher(
-            client_creator=self._watched_client,
-            source_credentials=self._home.get_credentials(),
-            role_arn=self._role_arn(account_id),
-            extra_args=self._assume_role_arguments(),
-        )
-        credentials = DeferredRefreshableCredentials(
-            method="assume-role", refresh_using=fetcher.fetch_credentials
-        )
         with aws_errors():
+            fetcher = AssumeRoleCredentialFetcher(
+                client_creator=self._watched_client,
+                source_credentials=self._home.get_credentials(),
+                role_arn=self._role_arn(account_id),
+                extra_args=self._assume_role_arguments(),
+            )
+            credentials = DeferredRefreshableCredentials(
+                method="assume-role", refresh_using=partial(_fetch_living, fetcher)
+            )
             credentials.get_frozen_credentials()
         session = _session(self.settings.home_region)
         # botocore has no public way to give a session credentials that refresh themselves.
@@ -146,8 +166,13 @@ class Aws:
 
     def _watched_client(self, service: str, **arguments: Any) -> Any:
         client = self._home.create_client(service, config=_CONFIG, **arguments)
-        self.calls.watch(client)
+        self._watch(client)
         return client
+
+    def _watch(self, client: Any) -> None:
+        """Count its calls, and let only those replies through that can be read."""
+        self.calls.watch(client)
+        self._replies.watch(client)
 
     def _role_arn(self, account_id: str) -> str:
         partition = partition_of(self.settings.home_region)

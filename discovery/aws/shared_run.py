@@ -11,13 +11,14 @@ from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from discovery.aws.errors import aws_errors
 from discovery.aws.items import ConditionFailedError, conditional_write
+from discovery.aws.replies import pages
 from discovery.aws.runs import run_key
 from discovery.aws.session import Aws
-from discovery.errors import ConfigurationError, LeaseLostError
+from discovery.errors import ConfigurationError, LeaseLostError, UnreadableReplyError
 from discovery.model import (
     RUN_COSTS,
     RUN_COUNTS,
@@ -61,7 +62,12 @@ class SharedRun:
         bucket = output_bucket(self._aws)
         with aws_errors():
             answer = self._aws.home("s3").get_object(Bucket=bucket, Key=self.key)
-            return _BATCHES.validate_json(answer["Body"].read())
+            text = answer["Body"].read()
+        try:
+            return _BATCHES.validate_json(text)
+        except ValidationError as error:
+            problem = f"s3://{bucket}/{self.key} is no list of batches"
+            raise UnreadableReplyError("s3", "GetObject", "", problem) from error
 
     # --- its record ---
 
@@ -98,7 +104,9 @@ class SharedRun:
     def change_kinds(self) -> dict[str, int]:
         """How many changes of each kind the run has stored."""
         kinds: Counter[str] = Counter()
-        pages = self._table.meta.client.get_paginator("query").paginate(
+        listed = pages(
+            self._table.meta.client,
+            "query",
             TableName=self._table.name,
             KeyConditionExpression="pk = :pk AND begins_with(sk, :sk)",
             ExpressionAttributeValues={":pk": f"RUN#{self._run_id}", ":sk": "CHANGE#"},
@@ -106,7 +114,7 @@ class SharedRun:
             ConsistentRead=True,
         )
         with aws_errors():
-            for page in pages:
+            for page in listed:
                 kinds.update(item["kind"] for item in page["Items"])
         return dict(kinds)
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import logging
+import os
 import signal
 import sys
 import tempfile
 import traceback
 from types import FrameType
-from typing import IO, Any
+from typing import IO, Any, TextIO
 
 import click
 
@@ -89,6 +92,9 @@ class Commands(click.Group):
             raise _failed(error) from error
 
 
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
+
+
 def _failed(error: Exception) -> CommandFailed:
     if isinstance(error, ModuleNotFoundError) and error.name:
         package = error.name.partition(".")[0]
@@ -98,6 +104,8 @@ def _failed(error: Exception) -> CommandFailed:
         return WronglyUsed(str(error), hint=error.hint)
     if isinstance(error, DiscoveryError):
         return CommandFailed(str(error), hint=error.hint)
+    if isinstance(error, OSError) and error.errno in _NO_ROOM:
+        return CommandFailed(f"output could not be written: {error}", hint="Make room for it.")
     with tempfile.NamedTemporaryFile(
         "w", prefix="database-discovery-", suffix=".log", delete=False, encoding="utf-8"
     ) as log:
@@ -115,6 +123,7 @@ def set_up(*, debug: bool, log: str) -> None:
     log collector, who is told what the run does instead of being shown progress.
     """
     level = logging.INFO if log == "json" else logging.WARNING
+    _write_all_characters()
     handler = _Stderr()
     handler.setFormatter(JsonFormatter() if log == "json" else TextFormatter())
     handler.addFilter(ContextFilter())
@@ -136,7 +145,30 @@ def tell(message: str) -> None:
     if logs_are_json():
         _log.info(message)
     else:
-        click.echo(message, err=True)
+        say(message, err=True)
+
+
+def say(text: str, *, err: bool = False) -> None:
+    """Print `text`, on stderr with `err`. Once nobody reads any more, as in `scan | head`, what is
+    printed is dropped: a run goes on without its reader."""
+    try:
+        click.echo(text, err=err)
+    except BrokenPipeError:
+        _drop(sys.stderr if err else sys.stdout)
+
+
+def _drop(stream: TextIO) -> None:
+    """Let what is written to `stream` from now on, and what waits in it, go nowhere."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
+
+
+def _write_all_characters() -> None:
+    """What the terminal's encoding cannot hold, such as a tag's arrow, is written as `\\u2192`."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:  # noqa: ARG001  signal's signature
@@ -147,4 +179,7 @@ class _Stderr(logging.Handler):
     """Writes to what stderr is at that moment: a live progress display puts itself in its place."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        sys.stderr.write(self.format(record) + "\n")
+        try:
+            sys.stderr.write(self.format(record) + "\n")
+        except BrokenPipeError:
+            _drop(sys.stderr)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from discovery.cli.boundary import EXIT_FAILED
-from discovery.errors import AwsError, DiscoveryError
+from discovery.errors import AwsError, DiscoveryError, FailureKind
 from discovery.model import Scope
 from discovery.sanitize import printable
 from discovery.settings import Settings, load_settings
@@ -142,14 +142,24 @@ def _account(aws: Aws, account_id: str) -> Iterator[Finding]:
     for region in regions:
         for name, check in checks_of_scope.items():
             scope = Scope(account_id, region)
-            yield _check(f"{account_id} {region} {name}", partial(check, aws, scope))
+            yield _check(f"{account_id} {region} {name}", partial(_explained, check, aws, scope))
+
+
+def _explained(check: Callable[[Aws, Scope], str], aws: Aws, scope: Scope) -> str:
+    """What `check` finds; a refusal is told as a run tells it."""
+    from discovery.aws.regions import refusals_explained
+
+    with refusals_explained(aws, scope):
+        return check(aws, scope)
 
 
 def _check(subject: str, check: Callable[[], str], fix: str = "") -> Finding:
-    """`fix` says what to do when AWS refuses; without it, the kind of the refusal does."""
+    """`fix` says what to do when AWS refuses; without it, and where the refusal is of the caller
+    and not of what is checked, the kind of the refusal does."""
     try:
         return Finding(subject, True, check())
     except AwsError as error:
-        return Finding(subject, False, str(error), fix or error.hint)
+        named = error.kind in (FailureKind.NO_CREDENTIALS, FailureKind.STS_DISABLED)
+        return Finding(subject, False, str(error), error.hint if named else fix or error.hint)
     except DiscoveryError as error:
         return Finding(subject, False, str(error), error.hint)

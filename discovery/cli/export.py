@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -97,6 +98,8 @@ def export(
     as_of = AsOf(datetime.now(UTC), settings.stale_days, unwatched_scopes(aws))
     records = sort(select(Inventory(aws).all_records(), where), "account_id")
     if output is None:
+        if isinstance(sys.stdout, io.TextIOWrapper) and not sys.stdout.isatty():
+            sys.stdout.reconfigure(encoding="utf-8")  # a file, or a program that reads one
         _write(file_format, records, sys.stdout, as_of)
         return
     with output.open("w", encoding="utf-8", newline="") as file:

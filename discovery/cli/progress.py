@@ -6,9 +6,7 @@ import sys
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-import click
-
-from discovery.cli.boundary import logs_are_json
+from discovery.cli.boundary import logs_are_json, say
 from discovery.model import Failure, Host, ScopeRecord, ScopeStatus
 from discovery.run import Event, HostDone, RunFinished, ScopeFinished, ScopeListed
 from discovery.sanitize import printable
@@ -65,7 +63,7 @@ class Progress:
         if self._bar:
             self._move(self._bar, event)
         elif self._is_shown and isinstance(event, ScopeFinished):
-            click.echo(scope_line(event.record), err=True)
+            say(scope_line(event.record), err=True)
 
     def _move(self, bar: Bar, event: Event) -> None:
         task = bar.tasks[0]

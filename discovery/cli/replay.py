@@ -28,6 +28,8 @@ def replay(ctx: click.Context) -> None:
 
     done = replay_spooled(load_settings())
     click.echo(f"{done.written:,} stored, {len(done.problems):,} kept")
+    for note in done.replaced:
+        click.echo(f"warning: {printable(note, 500)}", err=True)
     for problem in done.problems:
         click.echo(f"error: {printable(problem, 500)}", err=True)
     ctx.exit(EXIT_FAILED if done.problems else 0)

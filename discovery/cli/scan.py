@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from discovery.cli.boundary import EXIT_FAILED, EXIT_INTERRUPTED, tell
+from discovery.cli.boundary import EXIT_FAILED, EXIT_INTERRUPTED, say, tell
 from discovery.model import RunRecord, RunRequest, RunStatus
 from discovery.sanitize import printable
 from discovery.settings import load_settings
@@ -85,9 +85,9 @@ def scan(
             begin = partial(resume_run, settings, resume)
         run = begin(trigger="cli", watcher=progress, cancelled=cancelled, deadline=ends_at)
     if as_json:
-        click.echo(json.dumps(_as_json(run, progress), indent=2))
+        say(json.dumps(_as_json(run, progress), indent=2))
     else:
-        click.echo(_summary(run, progress))
+        say(_summary(run, progress))
     ctx.exit(exit_code(run))
 
 

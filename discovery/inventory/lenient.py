@@ -16,9 +16,8 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails, PydanticUseDefault
 
+from discovery.model.bounds import MAX_ITEMS
 from discovery.sanitize import printable, shown
-
-MAX_ITEMS = 32
 
 
 @dataclass(frozen=True, slots=True)

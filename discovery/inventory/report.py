@@ -35,7 +35,7 @@ from discovery.model import (
     HostReport,
     ReportedDatabase,
 )
-from discovery.model.bounds import MAX_TEXT, Reported, Text
+from discovery.model.bounds import MAX_TEXT, Reported, Texts
 from discovery.sanitize import printable, shown
 
 SCHEMA = 1
@@ -60,15 +60,15 @@ class _Envelope(ForeignModel):
     """Without these a text is no report."""
 
     schema_version: Annotated[int, Field(alias="schema", ge=SCHEMA, le=SCHEMA)]
-    databases: list[Any]
-    count: int
+    databases: Annotated[list[Any], Field(max_length=MAX_CHARACTERS)]
+    count: Annotated[int, Field(ge=0, le=MAX_CHARACTERS)]
     end: bool
 
 
 class _Rest(ForeignModel):
     """What a report can do without."""
 
-    warnings: list[Text] = Field(default_factory=list)
+    warnings: Texts = Field(default_factory=list)
     complete: bool | None = None
     elapsed_ms: Annotated[int, Field(ge=0, le=86_400_000)] = 0
 

@@ -1,4 +1,5 @@
-"""What a host may say. It may be compromised: every text, number and map in its report is bounded.
+"""What a host may say. It may be compromised: every text, number, list and map in its report is
+bounded, so that no record of it passes what a DynamoDB item can hold.
 
 A field that a host reports has `Reported(type)` among its annotations. `type` is what a value in
 the report is checked against; it also converts the report's form into the record's.
@@ -10,7 +11,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from ipaddress import ip_address
+from ipaddress import IPv6Address, ip_address
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
@@ -21,9 +22,15 @@ MAX_TEXT = 300
 MAX_PATH = 1024
 MAX_CLIENTS = 50
 """Addresses; the probe lists those with the most connections first."""
+MAX_ITEMS = 32
+"""Elements of a list; those beyond are left out."""
+MAX_ADDRESS = 64
+MAX_NAME = 64
 
 _BYTES_PER_MIB = 1 << 20
 _MAX_CONNECTIONS = 1 << 30
+_ZONE = re.compile(r"[A-Za-z0-9_.@:-]{1,15}")
+"""An interface's name: Linux has 15 characters for it (IFNAMSIZ in linux/if.h, less the end)."""
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 
 
@@ -57,14 +64,28 @@ def _most_clients(value: object) -> object:
     listed = list(value.items())[:MAX_CLIENTS]
     if not all(type(count) is int and 0 < count <= _MAX_CONNECTIONS for _, count in listed):
         raise ValueError("not a number of connections")
-    return {str(ip_address(address)): count for address, count in listed}
+    return {_address(address): count for address, count in listed}
 
 
-Text = Annotated[str, _cleaned(MAX_TEXT)]
-Path = Annotated[str, _cleaned(MAX_PATH)]
-EngineId = Annotated[str, Field(pattern=r"^[a-z0-9_-]{1,32}$")]
-DatabaseId = Annotated[str, Field(pattern=r"^[a-z0-9._-]{1,64}$")]
-Version = Annotated[str, _cleaned(MAX_TEXT), Field(pattern=r"^[0-9][0-9A-Za-z.+~_-]{0,63}$")]
+def _address(text: str) -> str:
+    """An IP address in its usual form. The zone after `%` is any text to Python."""
+    if len(text) > MAX_ADDRESS:
+        raise ValueError("not an address")
+    address = ip_address(text)
+    zone = address.scope_id if isinstance(address, IPv6Address) else None
+    if zone is not None and not _ZONE.fullmatch(zone):
+        raise ValueError("not an address of an interface")
+    return str(address)
+
+
+Text = Annotated[str, _cleaned(MAX_TEXT), Field(max_length=MAX_TEXT)]
+Path = Annotated[str, _cleaned(MAX_PATH), Field(max_length=MAX_PATH)]
+Texts = Annotated[list[Text], Field(max_length=MAX_ITEMS)]
+EngineId = Annotated[str, Field(pattern=r"^[a-z0-9_-]{1,32}$", max_length=32)]
+DatabaseId = Annotated[str, Field(pattern=r"^[a-z0-9._-]{1,64}$", max_length=64)]
+Version = Annotated[
+    str, _cleaned(MAX_TEXT), Field(pattern=r"^[0-9][0-9A-Za-z.+~_-]{0,63}$", max_length=64)
+]
 LiveStatus = Literal["running", "installed"]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Time = Annotated[datetime, BeforeValidator(_time)]
@@ -75,5 +96,15 @@ DiskSpace = Annotated[int, Field(ge=0, le=1 << 60)]
 HostMemory = Annotated[int, Field(ge=1, le=1 << 30)]
 Processors = Annotated[int, Field(ge=1, le=1 << 20)]
 Connections = Annotated[int, Field(ge=0, le=_MAX_CONNECTIONS)]
-Clients = Annotated[dict[str, int], BeforeValidator(_most_clients)]
-Evidence = dict[str, Text]
+Clients = Annotated[
+    dict[
+        Annotated[str, Field(max_length=MAX_ADDRESS)],
+        Annotated[int, Field(ge=1, le=_MAX_CONNECTIONS)],
+    ],
+    BeforeValidator(_most_clients),
+    Field(max_length=MAX_CLIENTS),
+]
+Evidence = Annotated[
+    dict[Annotated[str, Field(max_length=MAX_NAME)], Text], Field(max_length=MAX_NAME)
+]
+"""By name of a field; there are fewer fields than that."""

@@ -29,6 +29,7 @@ from discovery.model.bounds import (
     ProcessMemory,
     Reported,
     Text,
+    Texts,
     Time,
     Version,
 )
@@ -146,7 +147,7 @@ class DatabaseFacts:
     listen: Annotated[
         tuple[str, ...],
         Field(description="Addresses it listens on.", examples=[["0.0.0.0:3306"]]),
-        Reported(list[Text]),
+        Reported(Texts),
     ] = ()
     data_dir: Annotated[
         str | None,

@@ -4,10 +4,12 @@ their answers should be there."""
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from discovery.aws import run_command
+from discovery.aws.errors import TARGET_CODES
 from discovery.aws.run_command import Document, Invocation
 from discovery.errors import AwsError, FailureKind, ReportError
 from discovery.inventory.report import parse_report
@@ -109,16 +111,21 @@ class ScopeCommands:
             else:
                 self._send_batch(document, batch)
 
-    def _send_batch(self, document: Document, batch: Sequence[Host]) -> None:
-        """One command. When Systems Manager refuses it for some of its hosts, those are failed and
-        the others sent again: one host that went away since the listing must not cost 49 others."""
+    def _send_batch(
+        self, document: Document, batch: Sequence[Host], refusals: Counter[str] | None = None
+    ) -> None:
+        """One command, or several: a host that Systems Manager refuses the command for must not
+        cost the 49 others. Hosts that the refusal names are left out; while it names none the batch
+        is halved, until the host stands alone. `refusals` counts, for one batch, what that took.
+        """
+        refusals = Counter() if refusals is None else refusals
         ids = [host.instance_id for host in batch]
         try:
             command_id = run_command.send_command(self._context.aws, self._scope, document, ids)
         except AwsError as error:
-            rest = self._fail_refused(batch, error)
-            if rest:
-                self._send_batch(document, rest)
+            refusals[error.code] += 1
+            for part in self._parts_left(batch, error, refusals.total()):
+                self._send_batch(document, part, refusals)
             return
         sent = self._clock.monotonic()
         outstanding = OutstandingCommand(
@@ -136,17 +143,23 @@ class ScopeCommands:
         poll_at = sent + self._context.poll_times.first_poll(len(batch))
         self._in_flight.append(_Command(outstanding, waiting, sent, poll_at))
 
-    def _fail_refused(self, batch: Sequence[Host], error: AwsError) -> list[Host]:
-        """Store the hosts that the refused command fails for: those that `error` names, else all.
-        The hosts that are left can be sent to."""
-        refused = run_command.refused_instances(error, [host.instance_id for host in batch])
-        if error.code != "InvalidInstanceId" or not refused:
+    def _parts_left(
+        self, batch: Sequence[Host], error: AwsError, refusals: int
+    ) -> list[Sequence[Host]]:
+        """What is still to be sent of a batch whose command was refused; the hosts that it was
+        refused for are stored as failed."""
+        if error.code not in TARGET_CODES or refusals > run_command.MAX_HOSTS:
             self._results.refuse(batch, error)
             return []
+        named = run_command.refused_instances(error, [host.instance_id for host in batch])
+        refused = batch if len(batch) == 1 else [one for one in batch if one.instance_id in named]
+        if not refused:
+            middle = len(batch) // 2
+            return [batch[:middle], batch[middle:]]
         failure = Failure(FailureKind.UNDELIVERABLE, str(error)[:_MAX_ERROR])
-        gone = [host for host in batch if host.instance_id in refused]
-        self._results.store(HostRows(host, failure) for host in gone)
-        return [host for host in batch if host.instance_id not in refused]
+        self._results.store(HostRows(host, failure) for host in refused)
+        left = [host for host in batch if host not in refused]
+        return [left] if left else []
 
     # --- polling ---
 

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from discovery.aws import hosts
+from discovery.aws.regions import refusals_explained
 from discovery.errors import AwsError, FailureKind
 from discovery.logs import log_context
 from discovery.model import Coverage, Host, Scope, ScopeStatus
@@ -68,9 +69,10 @@ class ScopeScan:
 
     def _list_and_send(self) -> None:
         try:
-            listed = hosts.list_hosts(
-                self._context.aws, self._scope, self._context.request.instances
-            )
+            with refusals_explained(self._context.aws, self._scope):
+                listed = hosts.list_hosts(
+                    self._context.aws, self._scope, self._context.request.instances
+                )
         except AwsError as error:
             self._fail(error.kind, str(error))
             return

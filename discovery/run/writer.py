@@ -34,7 +34,9 @@ _OBSERVATIONS_AT_ONCE = 25
 """Hosts whose results are written together: with a database or two each, one transaction."""
 _ABOUT_THE_ITEM = frozenset({"ValidationException", "TransactionCanceledException"})
 """Codes of a refusal that says something of what was written, nothing of DynamoDB."""
-_PASSING = frozenset({FailureKind.AWS_UNAVAILABLE, FailureKind.THROTTLED})
+_PASSING = frozenset(
+    {FailureKind.AWS_UNAVAILABLE, FailureKind.THROTTLED, FailureKind.UNREADABLE_REPLY}
+)
 _QUICK_FAILURE_SECONDS = 1.0
 _OPEN_FACTOR = 5.0
 """The circuit is open for so many times as long as the failed try took."""

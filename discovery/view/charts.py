@@ -73,6 +73,16 @@ class Bar:
     note: str = ""
 
 
+def most(rows: Sequence[Bar], limit: int) -> list[Bar]:
+    """The first `limit` of `rows` and one bar for the others, which leads nowhere. One row more
+    takes no more room than a bar that stands for it."""
+    if len(rows) <= limit + 1:
+        return list(rows)
+    others = rows[limit:]
+    total = sum(row.value for row in others)
+    return [*rows[:limit], Bar(f"{number(len(others))} others", total, OTHER_COLOUR, "")]
+
+
 def engine_colour(engine: str | None) -> str:
     """The engine's colour; the same grey for all that have none of their own."""
     return ENGINE_COLOURS.get(engine or "", OTHER_COLOUR)

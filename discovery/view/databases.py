@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -13,10 +14,11 @@ from discovery.export.csv import write_databases
 from discovery.inventory.as_of import AsOf, SupportLookup
 from discovery.inventory.freshness import DEFAULT_STALE_DAYS, Freshness
 from discovery.inventory.lifecycle import SupportState, cycle_of, version_key
+from discovery.inventory.plausible import sum_sizes
 from discovery.inventory.query import UNKNOWN, Filter, select, sort
 from discovery.model import DatabaseRecord, DatabaseStatus
 from discovery.sanitize import shown
-from discovery.view.formatting import number, plural, size
+from discovery.view.formatting import number, plural, size, size_notes
 from discovery.view.labels import SUPPORT_LABELS
 from discovery.view.snapshot import Snapshot
 
@@ -30,6 +32,9 @@ ORDERS: Mapping[str, str] = {
     "last_seen": "Last seen, longest ago first",
 }
 """Values of the `sort` parameter (a `-` first means descending), and their names."""
+
+_MOST_OPTIONS = 200
+"""Of a filter; one host can name hundreds of engines and versions. The URL takes any other."""
 
 USUAL_ORDER = next(iter(ORDERS))
 
@@ -108,12 +113,11 @@ def count_databases(snapshot: Snapshot) -> int:
 def summary(records: Sequence[DatabaseRecord], total: int) -> str:
     """Markdown: `**12** of 92 databases · 9 hosts · 1.4 TiB and 2 of unknown size`."""
     hosts = len({record.instance_id for record in records})
-    mebibytes = sum(record.data_size_mb or 0 for record in records)
-    unknown = sum(record.data_size_mb is None for record in records)
+    sizes = sum_sizes(records)
     parts = (
         f"**{number(len(records))}** of {number(total)} databases",
         plural(hosts, "host"),
-        size(mebibytes) + (f" and {number(unknown)} of unknown size" if unknown else ""),
+        " and ".join([size(sizes.total_mb), *size_notes(sizes)]),
     )
     return " · ".join(parts)
 
@@ -132,14 +136,15 @@ def support_label(state: str) -> str:
 
 @lru_cache(maxsize=4)
 def filter_options(snapshot: Snapshot) -> Mapping[str, tuple[str, ...]]:
-    """For each filter parameter, the values that occur among the databases."""
+    """For each filter parameter, the values that occur among the databases; of what hosts and tags
+    name freely, the most frequent."""
     records = select(snapshot.records, Filter(statuses=frozenset(DatabaseStatus)))
     return {
         "account": _present(record.account_id for record in records),
         "region": _present(record.region for record in records),
-        "engine": _present(record.engine for record in records),
+        "engine": _frequent(record.engine for record in records),
         "status": tuple(status.value for status in DatabaseStatus),
-        "environment": _present((record.environment or UNKNOWN) for record in records),
+        "environment": _frequent((record.environment or UNKNOWN) for record in records),
         "support": tuple(SUPPORT_LABELS),
         "freshness": FRESHNESS_OPTIONS,
     }
@@ -147,17 +152,24 @@ def filter_options(snapshot: Snapshot) -> Mapping[str, tuple[str, ...]]:
 
 @lru_cache(maxsize=16)
 def version_options(snapshot: Snapshot, engines: frozenset[str]) -> tuple[str, ...]:
-    """The versions of these engines (of all, for none), each release cycle before its versions."""
-    found: set[str] = set()
+    """The versions of these engines (of all, for none), each release cycle before its versions; the
+    most frequent where there are too many."""
+    found: Counter[str] = Counter()
     unknown = False
     for record in select(snapshot.records, Filter(engines=engines)):
         if record.version is None:
             unknown = True
             continue
-        found.add(record.version)
+        found[record.version] += 1
         if cycle := cycle_of(record.engine, record.version):
-            found.add(cycle.name)
-    return (*sorted(found, key=version_key), *([UNKNOWN] if unknown else []))
+            found[cycle.name] += 1
+    offered = (version for version, _ in found.most_common(_MOST_OPTIONS))
+    return (*sorted(offered, key=version_key), *([UNKNOWN] if unknown else []))
+
+
+def _frequent(values: Iterable[str | None]) -> tuple[str, ...]:
+    counts = Counter(value for value in values if value)
+    return tuple(sorted(value for value, _ in counts.most_common(_MOST_OPTIONS)))
 
 
 def _present(values: Iterable[str | None]) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from discovery.inventory.columns import AtLeast, Column, Format, Record, in_draw
 from discovery.inventory.database_columns import DATABASE_COLUMNS
 from discovery.model import DatabaseRecord
 from discovery.sanitize import printable
-from discovery.view.formatting import DASH, engine, number, size, when
+from discovery.view.formatting import DASH, data_size, engine, number, size, when
 from discovery.view.labels import label_of, support_sentence
 
 
@@ -70,7 +70,7 @@ def _text(value: Any, form: Format, now: datetime) -> str:
 
 def _size(mebibytes: float, _: datetime) -> str:
     """`1.4 TiB (1,447,034.88 MiB)`."""
-    text = size(mebibytes, complete=not isinstance(mebibytes, AtLeast))
+    text = data_size(mebibytes, complete=not isinstance(mebibytes, AtLeast))
     return f"{text} ({mebibytes:,.2f} MiB)" if mebibytes >= 1024 else text
 
 

@@ -10,6 +10,7 @@ import html
 import re
 from datetime import datetime, timedelta
 
+from discovery.inventory.plausible import Sizes, is_plausible
 from discovery.model import ENGINE_LABELS
 from discovery.sanitize import printable
 
@@ -43,6 +44,20 @@ def size(mebibytes: float | None, *, complete: bool = True) -> str:
     if value and text == "0.0":
         return "< 0.1 MiB"
     return f"{'' if complete else '≥ '}{text} {unit}"
+
+
+def data_size(mebibytes: float | None, *, complete: bool = True) -> str:
+    """The size of one database; one that no host can hold is `1,024.0 PiB (implausible)`."""
+    text = size(mebibytes, complete=complete)
+    if mebibytes is None or mebibytes != mebibytes or is_plausible(mebibytes):
+        return text
+    return f"{text} (implausible)"
+
+
+def size_notes(sizes: Sizes) -> list[str]:
+    """What a sum of sizes leaves out: `2 of unknown size`, `1 of implausible size`."""
+    left_out = {"unknown": sizes.unknown, "implausible": sizes.implausible}
+    return [f"{number(count)} of {why} size" for why, count in left_out.items() if count]
 
 
 def plural(count: int, noun: str) -> str:

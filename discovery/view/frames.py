@@ -17,7 +17,7 @@ from pandas.io.formats.style import Styler
 from discovery.inventory.as_of import AsOf
 from discovery.inventory.columns import Column, Format, Record
 from discovery.sanitize import printable
-from discovery.view.formatting import DASH, ago, number, size
+from discovery.view.formatting import DASH, ago, data_size, number, size
 from discovery.view.labels import State, label_of, state_of
 
 _LONGEST_TEXT = 300
@@ -44,7 +44,7 @@ _KINDS: Mapping[Format, _Kind] = {
     "date": _Kind(),
     "port": _Kind("Int64"),
     "number": _Kind("Int64", text=lambda count, _: number(int(count))),
-    "size": _Kind("Float64", text=lambda mebibytes, _: size(mebibytes)),
+    "size": _Kind("Float64", text=lambda mebibytes, _: data_size(mebibytes)),
     "capacity": _Kind("Float64", text=lambda mebibytes, _: size(mebibytes)),
     "time": _Kind("datetime64[ns, UTC]", text=ago),
 }

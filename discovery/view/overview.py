@@ -11,15 +11,18 @@ from typing import TypeVar
 
 from discovery.inventory.as_of import SupportLookup
 from discovery.inventory.lifecycle import SupportState, cycle_of
+from discovery.inventory.plausible import Sizes, sum_sizes
 from discovery.inventory.query import UNKNOWN, Filter, select
-from discovery.model import Coverage, DatabaseRecord, DatabaseStatus
+from discovery.model import ENGINE_LABELS, Coverage, DatabaseRecord, DatabaseStatus
 from discovery.view import charts
 from discovery.view.charts import Bar
 from discovery.view.formatting import engine as engine_label
-from discovery.view.formatting import number, part_of, share, size
+from discovery.view.formatting import number, part_of, plural, share, size, size_notes
 from discovery.view.labels import COVERAGE_LABELS, SUPPORT_LABELS, state_of
 from discovery.view.snapshot import Snapshot
 
+OTHER_ENGINES_SHOWN = 4
+"""Beside those that the probe knows. A host can invent hundreds, and each takes a chart."""
 _ACCOUNTS_SHOWN = 12
 _VERSIONS_SHOWN = 7
 _VERSION_LABEL = 90
@@ -29,11 +32,15 @@ _SUPPORT_STATES: tuple[SupportState, ...] = ("ended", "ends_within_year", "suppo
 
 @dataclass(frozen=True, eq=False)
 class AccountSize:
-    """The databases of one account: how many, how much, and how many of unknown size."""
+    """The databases of one account: how many, and how much."""
 
     databases: int
-    size_mb: float
-    unknown: int
+    sizes: Sizes
+
+    @property
+    def size_mb(self) -> float:
+        """What of it can be summed."""
+        return self.sizes.total_mb
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,8 +53,7 @@ class Summary:
 
     databases: int
     running: int
-    size_mb: float
-    size_unknown: int
+    sizes: Sizes
     engines: Mapping[str, int]
     versions: Mapping[str, Mapping[str | None, int]]
     support: Mapping[SupportState, int]
@@ -65,8 +71,7 @@ def summarise(snapshot: Snapshot, today: date) -> Summary:
     return Summary(
         databases=total.databases,
         running=sum(record.status is DatabaseStatus.RUNNING for record in live),
-        size_mb=total.size_mb,
-        size_unknown=total.unknown,
+        sizes=total.sizes,
         engines=Counter(record.engine or "" for record in live),
         versions=_count_versions(live),
         support=Counter(supports.find(record).state for record in live),
@@ -92,8 +97,7 @@ def _account_sizes(records: Iterable[DatabaseRecord]) -> Mapping[str, AccountSiz
 
 
 def _account_size(records: Sequence[DatabaseRecord]) -> AccountSize:
-    known = [record.data_size_mb for record in records if record.data_size_mb is not None]
-    return AccountSize(len(records), sum(known), len(records) - len(known))
+    return AccountSize(len(records), sum_sizes(records))
 
 
 # --- what the page shows of them ------------------------------------------------------------------
@@ -103,13 +107,12 @@ def figures(summary: Summary) -> list[tuple[str, str, str]]:
     """The answers that are one number each: (label, value, note)."""
     hosts = sum(summary.coverage.values())
     scanned = summary.coverage.get(Coverage.SCANNED, 0)
-    unknown = summary.size_unknown
     return [
         ("Databases", number(summary.databases), f"{number(summary.running)} running"),
         (
             "Data",
-            size(summary.size_mb if summary.databases else None),
-            f"{number(unknown)} of unknown size" if unknown else "",
+            size(summary.sizes.total_mb if summary.databases else None),
+            ", ".join(size_notes(summary.sizes)),
         ),
         ("Hosts scanned", part_of(scanned, hosts), share(scanned, hosts)),
         (
@@ -141,11 +144,22 @@ def support_sentence(summary: Summary) -> str:
 
 
 def engine_bars(summary: Summary) -> list[Bar]:
-    """Databases by engine, the most frequent first."""
-    return [
-        Bar(engine_label(engine), count, charts.engine_colour(engine), engine)
-        for engine, count in _largest_first(summary.engines)
+    """Databases by engine, the most frequent first; what else there is in one bar."""
+    shown = _engines_shown(summary)
+    others = [engine for engine in summary.engines if engine not in shown]
+    rows = [
+        Bar(engine_label(engine), summary.engines[engine], charts.engine_colour(engine), engine)
+        for engine in (*shown, *others)
     ]
+    return charts.most(rows, len(shown))
+
+
+def _engines_shown(summary: Summary) -> list[str]:
+    """The engines that the probe knows and the most frequent others; the most frequent first. No
+    host can push an engine that is really there out of sight."""
+    ordered = [engine for engine, _ in _largest_first(summary.engines)]
+    others = [engine for engine in ordered if engine not in ENGINE_LABELS][:OTHER_ENGINES_SHOWN]
+    return [engine for engine in ordered if engine in ENGINE_LABELS or engine in others]
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,7 +173,7 @@ class VersionCharts:
 
 def version_charts(summary: Summary) -> VersionCharts:
     """One small chart an engine."""
-    order = sorted(summary.versions, key=lambda engine: -summary.engines[engine])
+    order = _engines_shown(summary)
     bars = {engine: _version_bars(engine, summary.versions[engine]) for engine in order}
     drawn = [bar for rows in bars.values() for bar in rows]
     width = charts.label_width_of([bar.label for bar in drawn])
@@ -167,17 +181,18 @@ def version_charts(summary: Summary) -> VersionCharts:
     return VersionCharts(bars, longest, min(width, _VERSION_LABEL))
 
 
+def engines_left_out(summary: Summary) -> str | None:
+    """How many engines have no chart of versions; None when all have."""
+    left = len(summary.engines) - len(_engines_shown(summary))
+    return f"{plural(left, 'other engine')} without a chart" if left else None
+
+
 def _version_bars(engine: str, counts: Mapping[str | None, int]) -> list[Bar]:
     """The most frequent versions, the unknown one after them, and the others in one bar."""
     ordered = sorted(counts.items(), key=lambda item: (item[0] is None, -item[1]))
-    # One version more takes no more room than a bar that stands for it.
-    named = ordered[:_VERSIONS_SHOWN] if len(ordered) > _VERSIONS_SHOWN + 1 else ordered
     colour = charts.engine_colour(engine)
-    bars = [Bar(version or "Unknown", n, colour, version or UNKNOWN) for version, n in named]
-    if others := ordered[len(named) :]:
-        total = sum(count for _, count in others)
-        bars.append(Bar(f"{len(others)} others", total, charts.OTHER_COLOUR, ""))
-    return bars
+    rows = [Bar(version or "Unknown", n, colour, version or UNKNOWN) for version, n in ordered]
+    return charts.most(rows, _VERSIONS_SHOWN)
 
 
 def account_bars(summary: Summary) -> list[Bar]:
@@ -198,8 +213,7 @@ def accounts_left_out(summary: Summary) -> str | None:
 
 
 def _account_note(held: AccountSize) -> str:
-    unknown = f", {number(held.unknown)} of unknown size" if held.unknown else ""
-    return f"{number(held.databases)} databases{unknown}"
+    return ", ".join([f"{number(held.databases)} databases", *size_notes(held.sizes)])
 
 
 def coverage_bars(summary: Summary) -> list[Bar]:

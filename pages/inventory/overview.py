@@ -107,6 +107,8 @@ def show_versions(summary: Summary) -> None:
                     param="version",
                     engine=engine,
                 )
+    if left_out := overview.engines_left_out(summary):
+        st.caption(left_out)
 
 
 def show_accounts(summary: Summary) -> None:

@@ -19,7 +19,8 @@ class SandboxHost:
 
     `agent` is "online", "offline" or "none". `delay_seconds` is simulated time before a command
     starts. `output`, unless it is None, replaces what the probe step prints; `error_output` and
-    `exit_code` go with it.
+    `exit_code` go with it. `refusal` is the code and the message of the error that every command
+    which names the host is refused with.
     """
 
     def __init__(self, spec: EstateHost, store: Path) -> None:
@@ -33,6 +34,7 @@ class SandboxHost:
         self.output: str | None = None
         self.error_output = ""
         self.exit_code = 0
+        self.refusal: tuple[str, str] | None = None
         self._store = store
 
     @property

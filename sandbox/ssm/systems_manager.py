@@ -123,6 +123,9 @@ class SystemsManager:
                 "InvalidInstanceId",
                 f"Instances [[{', '.join(invalid)}]] not in a valid state for account {scope[0]}",
             )
+        for id_ in instance_ids:
+            if refusal := hosts[id_].refusal:
+                raise AwsFaultError(*refusal)
         return [hosts[id_] for id_ in instance_ids]
 
     def _list_commands(self, scope: Scope, arguments: dict[str, Any]) -> dict[str, Any]:

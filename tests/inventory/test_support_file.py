@@ -149,7 +149,7 @@ def test_a_file_that_is_not_there_or_too_long_is_refused(tmp_path: Path) -> None
 
 
 @given(st.recursive(st.none() | st.booleans() | st.floats() | st.text(), st.lists))
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 def test_any_value_in_the_place_of_a_date_is_a_date_or_refused(value: object) -> None:
     """No value of JSON breaks the reader."""
     data = deepcopy(GOOD)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import random
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,10 +16,11 @@ from discovery.aws.runs import RunStore
 from discovery.aws.session import Aws
 from discovery.cli import main
 from discovery.cli.scan import exit_code
-from discovery.model import Coverage, RunRequest
+from discovery.errors import FailureKind
+from discovery.model import Coverage, DatabaseStatus, HostReport, RunRequest
 from discovery.run.runner import start_run
-from discovery.run.spool import Spool
-from discovery.run.writes import WriteApplier
+from discovery.run.spool import MAX_MESSAGE, Spool
+from discovery.run.writes import WRITE, HostObservation, WriteApplier
 from discovery.settings import Settings, load_settings
 from sandbox import Sandbox
 from tests.support.empty_tables import empty_tables
@@ -135,3 +139,64 @@ def test_a_queue_that_refuses_leaves_the_folder(sandbox: Sandbox, settings: Sett
     url = f"{sandbox.url}/{sandbox.estate.management_account}/somewhere-else"
     aws = Aws(settings.model_copy(update={"dead_letter_queue": url}))
     assert Path(Spool(aws).keep(an_observation(LATER))).parent == settings.spool_folder
+
+
+def enlarged(run_id: str, databases: int, characters: int) -> HostObservation:
+    """What a run saw of a host of many databases, each with so much that packing does not help."""
+    chance = random.Random(4)  # noqa: S311 - the same each time
+    observation = an_observation(run_id)
+    assert isinstance(observation.result, HostReport)
+    (one,) = observation.result.databases
+    many = tuple(
+        replace(
+            one,
+            db_id=f"mysql-{port}",
+            port=port,
+            image="x" * 300,
+            edition=base64.b64encode(chance.randbytes(characters * 3 // 4)).decode(),
+        )
+        for port in range(3306, 3306 + databases)
+    )
+    return replace(observation, result=replace(observation.result, databases=many))
+
+
+def test_a_result_that_dynamodb_never_takes_ends_as_a_failure(settings: Settings) -> None:
+    """An entry of a database beyond 400 KB is stored as a failure of its host that says so, once;
+    the spool is empty then, and what was known of the host stays."""
+    aws = Aws(settings)
+    spool = Spool(aws)
+    spool.keep(an_observation(EARLIER))
+    assert spool.replay(WriteApplier(aws)).written == 1
+    spool.keep(enlarged(LATER, 1, 500_000))
+    done = CliRunner().invoke(main, ["replay"])
+    assert (done.exit_code, done.stdout) == (0, "1 stored, 0 kept\n")
+    assert "more than an item of DynamoDB takes" in done.stderr
+    assert CliRunner().invoke(main, ["replay"]).output == "0 stored, 0 kept\n"
+    (host,) = RunStore(aws).host_records([an_observation(LATER).host.account_id])
+    assert (host.coverage, host.error_kind) == (Coverage.FAILED, FailureKind.STORE_FAILED)
+    assert "more than an item" in str(host.error)
+    found = {record.db_id: record.status for record in Inventory(aws).all_records()}
+    assert found["mysql-3306"] is DatabaseStatus.RUNNING
+
+
+@pytest.mark.parametrize(
+    ("databases", "characters", "coverage"),
+    [(1, 20, Coverage.SCANNED), (450, 0, Coverage.SCANNED), (450, 1_000, Coverage.FAILED)],
+    ids=["small", "packed", "too large"],
+)
+def test_a_queue_takes_a_result_of_any_size(
+    sandbox: Sandbox, settings: Settings, databases: int, characters: int, coverage: Coverage
+) -> None:
+    """A result that fits a message when packed comes through whole; one that does not is a failure
+    of its host that says so. Nothing is refused by the queue and lost with the process."""
+    url = sandbox.client("sqs").create_queue(QueueName="DBDiscoveryUnwritten")["QueueUrl"]
+    aws = Aws(settings.model_copy(update={"dead_letter_queue": url}))
+    write = enlarged(LATER, databases, characters)
+    assert (len(WRITE.dump_json(write)) > MAX_MESSAGE) == (databases > 1)
+    assert Spool(aws).keep(write) == url
+    assert Spool(aws).replay(WriteApplier(aws)).written == 1
+    (host,) = RunStore(aws).host_records([write.host.account_id])
+    assert host.coverage is coverage
+    stored = [record for record in Inventory(aws).all_records() if record.is_database]
+    assert len(stored) == (databases if coverage is Coverage.SCANNED else 0)
+    assert (host.error or "").endswith("takes") == (coverage is Coverage.FAILED)
