@@ -8,8 +8,9 @@ A scan brings a report or a failure.
   nothing is concluded about what it does not name. The placeholder stands only while the host has
   no database that is not gone.
 
-A host on which a newer run, or a later scan, has reported is left alone (run ids sort by time). A
-newer run's failure does not stand in the way of what an older one saw and could store only later.
+A host on which a newer run, or a later scan, has reported is left alone (a run's order says which
+is newer). A newer run's failure does not stand in the way of what an older one saw and could store
+only later.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from discovery.model import (
     NO_DATABASE,
     Change,
     ChangeKind,
+    Coverage,
     DatabaseRecord,
     DatabaseStatus,
     DiscoveryStatus,
@@ -52,6 +54,7 @@ def reconcile_host(
     result: HostReport | Failure,
     *,
     run_id: str,
+    run_order: int = 0,
     now: datetime,
     gone_ttl_days: int,
     environment_tags: Sequence[str],
@@ -63,13 +66,17 @@ def reconcile_host(
     Records of other hosts are ignored. Data that grew by more than `growth_percent`, and 1 GiB or
     more, since the scan before is a change.
     """
-    scan = _Scan(host, run_id, now, environment_of(host.tags, environment_tags), growth_percent)
+    scan = _Scan(
+        host, run_id, run_order, now, environment_of(host.tags, environment_tags), growth_percent
+    )
     known_by_id: dict[str, DatabaseRecord] = {}
     for record in known:
         if record.instance_id == host.instance_id and record.account_id == host.account_id:
             known_by_id[record.db_id] = record
-            if _is_newer(record, run_id, now):
-                return HostChanges()
+            if _is_newer(record, scan):
+                return HostChanges(superseded=True)
+    if host.coverage is Coverage.TERMINATED:
+        _keep_names(scan, known_by_id.values())
     if isinstance(result, Failure):
         return _failed(scan, known_by_id, result)
     return _scanned(scan, known_by_id, result, timedelta(days=gone_ttl_days))
@@ -91,6 +98,7 @@ class _Scan:
 
     host: Host
     run_id: str
+    run_order: int
     now: datetime
     environment: str | None
     growth_percent: int
@@ -106,14 +114,29 @@ class _Scan:
             "environment": self.environment,
             "tags": host.tags,
             "run_id": self.run_id,
+            "run_order": self.run_order,
             "discovery_timestamp": self.now,
             **host_facts,
         }
 
 
-def _is_newer(record: DatabaseRecord, run_id: str, now: datetime) -> bool:
-    """Whether a newer run, or a scan after `now`, has reported what `record` says."""
-    newer = record.run_id > run_id or (record.last_seen is not None and record.last_seen > now)
+def _keep_names(scan: _Scan, known: Iterable[DatabaseRecord]) -> None:
+    """What AWS said of a host that is no longer listed stays as it was known."""
+    newest = max(known, key=attrgetter("discovery_timestamp"), default=None)
+    if newest:
+        scan.host = replace(scan.host, name=newest.instance_name, tags=newest.tags)
+        scan.environment = newest.environment
+
+
+def _is_newer(record: DatabaseRecord, scan: _Scan) -> bool:
+    """Whether a newer run, or a later scan, has reported what `record` says.
+
+    The times of a record without an order are of some machine's clock: they say nothing to a run
+    that has one.
+    """
+    newer = (record.run_order, record.run_id) > (scan.run_order, scan.run_id)
+    if record.last_seen and (record.run_order or not scan.run_order):
+        newer = newer or record.last_seen > scan.now
     return newer and (record.is_database or record.discovery_status is not DiscoveryStatus.FAILED)
 
 

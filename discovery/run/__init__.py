@@ -23,6 +23,7 @@ from discovery.run.distributed import (
 from discovery.run.events import (
     BatchSent,
     Event,
+    HostCollected,
     HostDone,
     HostsUnreached,
     RunFinished,
@@ -41,6 +42,7 @@ __all__ = [
     "NAMESPACE",
     "BatchSent",
     "Event",
+    "HostCollected",
     "HostDone",
     "HostsUnreached",
     "Metric",

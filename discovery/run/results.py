@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import NamedTuple
 
 from discovery.errors import AwsError, FailureKind
 from discovery.inventory.reconcile import environment_of
@@ -17,12 +18,13 @@ from discovery.model import (
     HostChanges,
     HostRecord,
     HostReport,
+    OutstandingCommand,
     Scope,
     ScopeRecord,
     ScopeStatus,
 )
 from discovery.run.context import RunContext
-from discovery.run.events import HostDone, HostsUnreached
+from discovery.run.events import HostCollected, HostDone, HostsUnreached
 from discovery.run.writer import Spooled
 from discovery.run.writes import HostObservation, NotScanned
 
@@ -40,6 +42,14 @@ class HostRows:
     seen_at: datetime | None = None
 
 
+class HostReported(NamedTuple):
+    """What one host reported, and when."""
+
+    host: Host
+    report: HostReport
+    seen_at: datetime
+
+
 class ScopeResults:
     """Stores the results of one scope's hosts and counts them in `record`.
 
@@ -51,7 +61,11 @@ class ScopeResults:
         self._scope = scope
         self.previous: Mapping[str, HostRecord] = {}
         self.record = ScopeRecord(
-            context.run_id, scope.account_id, scope.region, ScopeStatus.RUNNING
+            context.run_id,
+            scope.account_id,
+            scope.region,
+            ScopeStatus.RUNNING,
+            run_order=context.run_order,
         )
 
     def load_previous(self) -> None:
@@ -86,6 +100,49 @@ class ScopeResults:
             with log_context(instance_id=observation.host.instance_id):
                 self._count(observation, outcome)
 
+    def collect(
+        self, command: OutstandingCommand, reports: Iterable[HostReported], *, count: bool
+    ) -> None:
+        """Write what hosts reported to the command of an earlier run, as that run's. With `count`,
+        they are done by that."""
+        observations = []
+        for host, report, seen_at in reports:
+            coverage = replace(
+                self._scanned_record(host, report, seen_at),
+                run_id=command.run_id,
+                run_order=command.run_order,
+                checked_at=seen_at,
+            )
+            observations.append(HostObservation(host, report, seen_at, coverage))
+        written = self._context.writer.write_observations(observations)
+        for observation, outcome in zip(observations, written, strict=True):
+            with log_context(instance_id=observation.host.instance_id):
+                self._count_collected(observation, outcome, count=count)
+
+    def _count_collected(
+        self, observation: HostObservation, outcome: HostChanges | Spooled, *, count: bool
+    ) -> None:
+        host, databases = observation.host, observation.coverage.databases or 0
+        if count and isinstance(outcome, Spooled):
+            self._count_failed(host, self._note_spooled(host, outcome))
+            return
+        if count and isinstance(outcome, HostChanges) and outcome.superseded:
+            self._count_superseded(host)
+            return
+        if count:
+            seen = replace(
+                self._host_record(host, Coverage.COLLECTED),
+                last_scanned=observation.seen_at,
+                databases=databases,
+            )
+            self._not_scanned([seen], newest=False)
+            self.record = replace(
+                self.record,
+                hosts_collected=self.record.hosts_collected + 1,
+                databases=self.record.databases + databases,
+            )
+        self._context.emit(HostCollected(host, observation.run_id, databases, is_done=count))
+
     def _observation(self, answered: HostRows) -> HostObservation:
         host, result = answered.host, answered.result
         seen_at = answered.seen_at or self._context.clock.now()
@@ -98,7 +155,9 @@ class ScopeResults:
     def _count(self, observation: HostObservation, outcome: HostChanges | Spooled) -> None:
         """Count a host that is done and tell of it."""
         host, result = observation.host, observation.result
-        if isinstance(result, Failure):
+        if isinstance(outcome, HostChanges) and outcome.superseded:
+            self._count_superseded(host)
+        elif isinstance(result, Failure):
             self._count_failed(host, result)
         elif isinstance(outcome, Spooled):
             self._count_failed(host, self._note_spooled(host, outcome))
@@ -115,6 +174,12 @@ class ScopeResults:
         self.record = replace(self.record, hosts_failed=self.record.hosts_failed + 1)
         self._context.emit(HostDone(host, 0, (), failure))
 
+    def _count_superseded(self, host: Host) -> None:
+        """The run's word on a host is not stored; that it had one is."""
+        self._not_scanned([self._host_record(host, Coverage.SUPERSEDED)], newest=False)
+        self.record = replace(self.record, hosts_superseded=self.record.hosts_superseded + 1)
+        self._context.emit(HostDone(host, 0, (), superseded=True))
+
     def _note_spooled(self, host: Host, spooled: Spooled) -> Failure:
         """DynamoDB did not take the host's result: store that where it is possible.
 
@@ -130,18 +195,25 @@ class ScopeResults:
 
     # --- hosts without one ---
 
-    def store_untargeted(self, listed: Sequence[Host]) -> None:
-        """Store the class of each host that gets no command, and of those no longer listed."""
+    def store_untargeted(self, listed: Sequence[Host], in_flight: Iterable[str] = ()) -> None:
+        """Store the class of each host that gets no command, and of those no longer listed: hosts
+        that are known, and those of commands that earlier runs have left `in_flight`."""
         untargeted = (host for host in listed if host.coverage is not Coverage.PENDING)
         self._not_scanned([self._host_record(host, host.coverage) for host in untargeted])
         if self._context.request.instances:
             return
         ids = {host.instance_id for host in listed}
+        unknown = sorted(set(in_flight) - ids - self.previous.keys())
         vanished = [
+            self._host_record(self.unlisted(instance_id), Coverage.TERMINATED)
+            for instance_id in unknown
+        ]
+        vanished += [
             replace(
                 previous,
                 coverage=Coverage.TERMINATED,
                 run_id=self._context.run_id,
+                run_order=self._context.run_order,
                 checked_at=self._context.clock.now(),
                 error=None,
                 error_kind=None,
@@ -150,6 +222,19 @@ class ScopeResults:
             if previous.instance_id not in ids and previous.coverage is not Coverage.TERMINATED
         ]
         self._not_scanned(vanished, in_run=False)
+
+    def unlisted(self, instance_id: str) -> Host:
+        """A host that is not there any more, as it was known."""
+        previous = self.previous.get(instance_id)
+        return Host(
+            self._scope.account_id,
+            self._scope.region,
+            instance_id,
+            Coverage.TERMINATED,
+            name=previous.name if previous else None,
+            platform=previous.platform if previous else None,
+            instance_type=previous.instance_type if previous else None,
+        )
 
     def store_unreached(self, unreached: Iterable[Host]) -> None:
         """Store that the run did not get to these hosts; what is known of them stays."""
@@ -210,6 +295,7 @@ class ScopeResults:
             instance_id=host.instance_id,
             coverage=coverage,
             run_id=self._context.run_id,
+            run_order=self._context.run_order,
             checked_at=self._context.clock.now(),
             name=host.name,
             platform=host.platform,

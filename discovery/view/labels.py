@@ -31,6 +31,8 @@ COVERAGE_LABELS: Mapping[Coverage, str] = {
     Coverage.UNSUPPORTED_PLATFORM: "Unsupported platform",
     Coverage.TERMINATED: "Terminated",
     Coverage.NOT_REACHED: "Not reached",
+    Coverage.COLLECTED: "Collected",
+    Coverage.SUPERSEDED: "Superseded",
     Coverage.PENDING: "Pending",
 }
 
@@ -152,3 +154,9 @@ def skipped_accounts(skipped: Mapping[str, str], named: int = 5) -> str:
         + (f" and {len(accounts) - named:,} more)" if len(accounts) > named else ")")
         for reason, accounts in by_reason.items()
     )
+
+
+def clock_off(run: RunRecord) -> str:
+    """`300 s ahead of DynamoDB's`: the clock of the machine that began the run."""
+    ahead = run.clock_ahead_seconds or 0.0
+    return f"{abs(ahead):.0f} s {'ahead of' if ahead > 0 else 'behind'} DynamoDB's"
