@@ -95,7 +95,8 @@ def exit_code(run: RunRecord) -> int:
     """0 when every scope was listed, commanded and heard; failed hosts are results."""
     if run.status is RunStatus.CANCELLED:
         return EXIT_INTERRUPTED
-    incomplete = run.scopes_failed or run.cut_short or run.kept or run.status is RunStatus.FAILED
+    incomplete = run.scopes_failed or run.cut_short or run.kept or run.hosts_superseded
+    incomplete = incomplete or run.status is RunStatus.FAILED
     return EXIT_FAILED if incomplete else 0
 
 
