@@ -163,12 +163,12 @@ class TableReader:
         flight."""
         if run.run_id in self._changes:
             return self._changes[run.run_id]
-        succeeded = run.status is RunStatus.SUCCEEDED
-        if not run.changes and succeeded:
+        is_whole = run.status is RunStatus.SUCCEEDED and not run.hosts_failed
+        if not run.changes and is_whole:
             return ()
         found = tuple(self.runs.changes(run.run_id))
         ended = run.finished_at
-        if ended and (succeeded or datetime.now(UTC) - ended > _REPLAYED_WITHIN):
+        if ended and (is_whole or datetime.now(UTC) - ended > _REPLAYED_WITHIN):
             self._changes[run.run_id] = found
         return found
 

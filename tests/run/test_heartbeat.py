@@ -62,7 +62,7 @@ def execute(aws: Garbled, run: DiscoveryRun) -> Any:
 
 def test_garbled_replies_do_not_end_the_sign_of_life() -> None:
     """Replies in a row that cannot be read: the next beat comes, and the run succeeds."""
-    aws = garbled(median_seconds=20.0)
+    aws = garbled(median_seconds=20.0, spread=0.1)
     aws.settings = aws.settings.model_copy(update={"lease_seconds": 600})
     aws.garbled = 3
     ended = execute(aws, begin(aws))
