@@ -102,7 +102,7 @@ def test_the_lease_counts_from_the_start_of_the_renewal() -> None:
         aws.clock.sleep(slow)
         return done
 
-    aws.store = store  # type: ignore[method-assign]
+    aws.store = store  # type: ignore[method-assign, assignment]
     run.lease.renew()
     del aws.store
     run.lease.check()
