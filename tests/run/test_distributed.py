@@ -165,7 +165,7 @@ class Machine:
         """The lease's item, if somebody holds it."""
         table = Aws(self.sandbox.settings).table(self.sandbox.settings.runs_table)
         item: dict[str, Any] | None = table.get_item(Key={"pk": "LEASE", "sk": "LEASE"}).get("Item")
-        return item
+        return item if item and "holder" in item else None
 
     @property
     def _client(self) -> Any:
