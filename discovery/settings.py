@@ -53,6 +53,7 @@ class Settings(BaseModel):
     output_bucket: Annotated[str | None, Field(alias="DISCOVERY_OUTPUT_BUCKET")] = None
     command_timeout: Annotated[int, Field(alias="COMMAND_TIMEOUT", ge=30, le=3600)] = 60
     scope_workers: Annotated[int, Field(alias="DISCOVERY_SCOPE_WORKERS", ge=1, le=64)] = 16
+    answer_seconds: Annotated[int, Field(alias="DISCOVERY_ANSWER_SECONDS", ge=0, le=86400)] = 600
     lease_seconds: Annotated[int, Field(alias="DISCOVERY_LEASE_SECONDS", ge=2, le=3600)] = 60
     history_days: Annotated[int, Field(alias="DISCOVERY_HISTORY_DAYS", ge=1, le=36500)] = 400
     gone_ttl_days: Annotated[int, Field(alias="DISCOVERY_GONE_TTL_DAYS", ge=1, le=3650)] = 90

@@ -75,7 +75,7 @@ class SimulatedAws:
         self.sent: Counter[str] = Counter()
         """Commands by instance."""
         self._next: defaultdict[tuple[str, str], float] = defaultdict(float)
-        self._tables = Tables(settings.results_table, self._store)
+        self._tables = Tables(settings.results_table, self._store, clock.now)
         self.queue: dict[str, tuple[str, float]] = {}
         """Of each message its text and when it can be received."""
         accounts = settings.accounts

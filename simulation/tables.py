@@ -7,6 +7,8 @@ import pickle
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
+from email.utils import format_datetime
 from functools import cache
 from types import SimpleNamespace
 from typing import Any, Protocol, TypeVar
@@ -35,9 +37,10 @@ class Call(Protocol):
 class Tables:
     """Tables by name. Keys are those of the two schemas."""
 
-    def __init__(self, results_table: str, call: Call) -> None:
+    def __init__(self, results_table: str, call: Call, now: Callable[[], datetime]) -> None:
         self._results_table = results_table
         self._call = call
+        self._now = now
         self._tables: dict[str, Table] = {}
 
     def table(self, name: str) -> Table:
@@ -45,7 +48,7 @@ class Tables:
         if name not in self._tables:
             results = name == self._results_table
             keys = ("account_id", "instance_db_id") if results else ("pk", "sk")
-            self._tables[name] = Table(keys, self._call, self._transact)
+            self._tables[name] = Table(keys, self._call, self._transact, self._now)
         return self._tables[name]
 
     def _transact(self, TransactItems: Sequence[Any], **_token: Any) -> None:  # noqa: N803
@@ -75,9 +78,16 @@ class Tables:
 class Table:
     """Stands where boto3's `Table` does; `items` by partition and sort key."""
 
-    def __init__(self, keys: tuple[str, str], call: Call, transact: Callable[..., None]) -> None:
+    def __init__(
+        self,
+        keys: tuple[str, str],
+        call: Call,
+        transact: Callable[..., None],
+        now: Callable[[], datetime],
+    ) -> None:
         self._partition, self._sort = keys
         self._call = call
+        self._now = now
         self.items: defaultdict[str, dict[str, Item]] = defaultdict(dict)
         self.meta = SimpleNamespace(
             client=SimpleNamespace(transact_write_items=transact, get_paginator=self._paginator)
@@ -115,12 +125,13 @@ class Table:
                 more["ExpressionAttributeValues"],
             )
             settings, removed = _update(more["UpdateExpression"])
-            new = {names.get(name, name): values[value] for name, value in settings}
-            item = {**Key, **self._item(Key), **new}
+            old = self._item(Key)
+            new = {names.get(name, name): _value(value, old, values) for name, value in settings}
+            item = {**Key, **old, **new}
             for name in removed:
                 item.pop(names.get(name, name), None)
             self.put(item)
-            return {"Attributes": item}
+            return {"Attributes": item} | self._metadata()
 
         return self._call("UpdateItem", apply)
 
@@ -129,7 +140,7 @@ class Table:
 
         def apply() -> dict[str, Any]:
             item = self._item(Key)
-            return {"Item": item} if item else {}
+            return ({"Item": item} if item else {}) | self._metadata()
 
         return self._call("GetItem", apply)
 
@@ -178,6 +189,10 @@ class Table:
     def _item(self, key: Item) -> Item:
         return self.items[key[self._partition]].get(key[self._sort], {})
 
+    def _metadata(self) -> dict[str, Any]:
+        """What an answer says of itself: DynamoDB's time, to the second."""
+        return {"ResponseMetadata": {"HTTPHeaders": {"date": format_datetime(self._now(), True)}}}
+
     def _check(self, key: Item, more: Mapping[str, Any], operation: str) -> None:
         if not self.holds({"Key": key, **more}):
             raise failure("ConditionalCheckFailedException", operation)
@@ -205,12 +220,23 @@ def _test(clause: str, names: Mapping[str, str]) -> Test:
 @cache
 def _update(expression: str) -> tuple[Sequence[tuple[str, str]], Sequence[str]]:
     """`SET a = :a, #b = :b REMOVE c` -> what is set to what, and what is removed."""
-    form = re.fullmatch(r"SET (.+?)(?: REMOVE (.+))?", expression)
+    form = re.fullmatch(r"(?:SET (.+?))?(?: ?REMOVE (.+))?", expression)
     if form is None:
         raise NotImplementedError(expression)
-    pairs = [assignment.partition(" = ") for assignment in form[1].split(", ")]
+    settings = re.split(r", (?![^(]*\))", form[1]) if form[1] else []
+    pairs = [assignment.partition(" = ") for assignment in settings]
     removed = form[2].split(", ") if form[2] else []
     return [(name, value) for name, _, value in pairs], removed
+
+
+def _value(expression: str, item: Item, values: Item) -> Any:
+    """`:a`, or `if_not_exists(a, :b) + :c`."""
+    if expression in values:
+        return values[expression]
+    form = re.fullmatch(r"if_not_exists\((\S+), (:\S+)\) \+ (:\S+)", expression)
+    if form is None:
+        raise NotImplementedError(expression)
+    return item.get(form[1], values[form[2]]) + values[form[3]]
 
 
 def failure(code: str, operation: str, status: int = 400, **more: Any) -> ClientError:

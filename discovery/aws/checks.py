@@ -13,6 +13,7 @@ from discovery.aws.errors import aws_errors
 from discovery.aws.items import ConditionFailedError, conditional_write
 from discovery.aws.run_command import find_document
 from discovery.aws.session import Aws
+from discovery.aws.store_clock import StoreClock, clock_warning
 from discovery.errors import ConfigurationError, DiscoveryError
 from discovery.model import Scope
 
@@ -24,6 +25,16 @@ def identity(aws: Aws) -> str:
     with aws_errors():
         caller = aws.home("sts").get_caller_identity()
     return f"account {caller['Account']} as {caller['Arn']}"
+
+
+def clock(aws: Aws) -> str:
+    """How far this machine's clock is from DynamoDB's. Raises ConfigurationError when that is more
+    than a minute."""
+    time = StoreClock()
+    time.ask(aws)
+    if warning := clock_warning(time.machine_off):
+        raise ConfigurationError(warning, hint="Set the clock, for example by NTP.")
+    return "within a minute of DynamoDB's"
 
 
 def table(aws: Aws, schema: str) -> str:

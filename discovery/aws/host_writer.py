@@ -1,8 +1,8 @@
 """Hosts' results, each written whole: its databases, its changes and its coverage in one
 transaction, which several hosts share; and the coverage of hosts without a result.
 
-A crash leaves a host either as it was or as it is now. Each item is guarded by its run's id (ids
-sort by time), so an older run never overwrites a newer one, and writing the same result again, or
+A crash leaves a host either as it was or as it is now. Each item is guarded by its run's order (see
+lease.py), so an older run never overwrites a newer one, and writing the same result again, or
 results in another order, ends in the same table:
 
 - a database's record belongs to the newest run that reported on it; its changes go with it;
@@ -15,7 +15,7 @@ import json
 import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 from uuid import uuid4
@@ -55,10 +55,14 @@ class HostRows:
 
 @dataclass(frozen=True, slots=True)
 class _Unit:
-    """Actions that stand or fall together: `guard` refused, `followers` are left out too."""
+    """Actions that stand or fall together: `guard` refused, `followers` are left out too.
+
+    `coverage_of` is the host whose newest coverage `guard` puts.
+    """
 
     guard: Action
     followers: tuple[Action, ...] = ()
+    coverage_of: HostRecord | None = None
 
     @property
     def actions(self) -> tuple[Action, ...]:
@@ -70,7 +74,7 @@ class _Unit:
         if 0 in lost:
             return None
         kept = [action for at, action in enumerate(self.followers, 1) if at not in lost]
-        return _Unit(self.guard, tuple(kept))
+        return replace(self, followers=tuple(kept))
 
 
 class HostWriter:
@@ -85,15 +89,18 @@ class HostWriter:
         self._client = aws.table(self._runs).meta.client
         self._sleep = sleep
 
-    def write(self, *hosts: HostRows) -> None:
-        """Store each of `hosts`; what a newer run has written meanwhile stays.
+    def write(self, *hosts: HostRows) -> list[HostRecord]:
+        """Store each of `hosts`; what a newer run has written meanwhile stays. The coverage of
+        those that a newer run has checked.
 
         As many hosts a transaction as fit, and no host in two, unless one has more than DynamoDB
         takes at once: then databases first, each with its changes, and the coverage that says
         "scanned" last. Raises AwsError; hosts before the one that failed may be stored then.
         """
+        superseded: list[HostRecord] = []
         for units in _transactions(list(self._units(rows)) for rows in hosts):
-            self._write_chunk(units)
+            superseded += self._write_chunk(units)
+        return superseded
 
     def write_coverage(self, hosts: Iterable[HostRecord], *, newest: bool = True) -> None:
         """Store why `hosts` were not scanned: in the list of their run and, if `newest`, as the
@@ -110,7 +117,7 @@ class HostWriter:
     def _coverage_units(self, host: HostRecord, *, newest: bool) -> Iterator[_Unit]:
         yield _Unit(self._put(self._runs, unscanned_item(host, self._days)))
         if newest:
-            yield _Unit(self._put(self._runs, self._host_item(host), host.run_id))
+            yield _Unit(self._put(self._runs, self._host_item(host), host.run_order))
 
     def _units(self, rows: HostRows) -> Iterator[_Unit]:
         databases = [record for record in rows.changes.puts if record.is_database]
@@ -123,41 +130,47 @@ class HostWriter:
                 yield _Unit(self._put_change(change))
         if rows.host.coverage is Coverage.FAILED:
             yield _Unit(self._put(self._runs, unscanned_item(rows.host, self._days)))
-        run_id = rows.host.run_id
+        order = rows.host.run_order
         placeholders = [record for record in rows.changes.puts if not record.is_database]
         yield _Unit(
-            self._put(self._runs, self._host_item(rows.host), run_id),
+            self._put(self._runs, self._host_item(rows.host), order),
             (
                 *map(self._put_record, placeholders),
-                *(self._delete_record(record, run_id) for record in rows.changes.deletes),
+                *(self._delete_record(record, order) for record in rows.changes.deletes),
             ),
+            rows.host,
         )
 
     def _host_item(self, host: HostRecord) -> dict[str, Any]:
         return host_item(host, self._gone_ttl_days)
 
     def _put_record(self, record: DatabaseRecord) -> Action:
-        return self._put(self._results, record_item(record), record.run_id)
+        return self._put(self._results, record_item(record), record.run_order)
 
     def _put_change(self, change: Change) -> Action:
         return self._put(self._runs, change_item(change, self._days))
 
-    def _put(self, table: str, item: Mapping[str, Any], run_id: str | None = None) -> Action:
-        return {"Put": {"TableName": table, "Item": item, **_guarded(run_id)}}
+    def _put(self, table: str, item: Mapping[str, Any], order: int | None = None) -> Action:
+        return {"Put": {"TableName": table, "Item": item, **_guarded(order)}}
 
-    def _delete_record(self, record: DatabaseRecord, run_id: str) -> Action:
+    def _delete_record(self, record: DatabaseRecord, order: int) -> Action:
         key = record_key(record)
-        return {"Delete": {"TableName": self._results, "Key": key, **_guarded(run_id)}}
+        return {"Delete": {"TableName": self._results, "Key": key, **_guarded(order)}}
 
     # --- writing it ---
 
-    def _write_chunk(self, units: Sequence[_Unit]) -> None:
-        """Leave out what lost to a newer run and write the rest, until DynamoDB takes it."""
-        while units:
-            reasons = self._transact([action for unit in units for action in unit.actions])
+    def _write_chunk(self, units: Sequence[_Unit]) -> list[HostRecord]:
+        """Leave out what lost to a newer run and write the rest, until DynamoDB takes it. The
+        coverage that was left out."""
+        due = units
+        while due:
+            reasons = self._transact([action for unit in due for action in unit.actions])
             if not reasons:
-                return
-            units = list(_still_due(units, [reason == _CONDITION_FAILED for reason in reasons]))
+                break
+            due = list(_still_due(due, [reason == _CONDITION_FAILED for reason in reasons]))
+        written = {id(unit.coverage_of) for unit in due}
+        hosts = (unit.coverage_of for unit in units if unit.coverage_of)
+        return [host for host in hosts if id(host) not in written]
 
     def _transact(self, actions: Sequence[Action]) -> list[str]:
         """One transaction: empty when done, else each action's reason code, with at least one
@@ -184,13 +197,14 @@ class HostWriter:
         raise AssertionError("unreachable: the last attempt returns or raises")
 
 
-def _guarded(run_id: str | None) -> dict[str, Any]:
-    """The condition of a write by run `run_id`; none for an item that has the run in its key."""
-    if run_id is None:
+def _guarded(order: int | None) -> dict[str, Any]:
+    """The condition of a write by the run of this order; none for an item that has the run in its
+    key."""
+    if order is None:
         return {}
     return {
         "ConditionExpression": UNLESS_NEWER,
-        "ExpressionAttributeValues": {":run": run_id},
+        "ExpressionAttributeValues": {":order": order},
     }
 
 

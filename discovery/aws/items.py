@@ -23,8 +23,9 @@ Record = TypeVar("Record")
 
 CONDITION_FAILED = "ConditionalCheckFailedException"
 
-UNLESS_NEWER = "attribute_not_exists(run_id) OR run_id <= :run"
-"""The condition of every write by run `:run` to an item that other runs write too."""
+UNLESS_NEWER = "attribute_not_exists(run_order) OR run_order <= :order"
+"""The condition of every write by the run of this order to an item that other runs write too. An
+item without an order was written by an early version: any run is newer."""
 
 
 class ConditionFailedError(Exception):

@@ -1,7 +1,7 @@
 """The runs table: runs, their scopes, the hosts not scanned, the changes, and host coverage.
 
 pk                 sk                         item
-RUNS               <run id>                   RunRecord; newest first by reverse query
+RUNS               <run id>                   RunRecord; ids begin with DynamoDB's time
 RUN#<run id>       SCOPE#<account>#<region>   ScopeRecord of that run
 RUN#<run id>       HOST#<account>#…#<id>      HostRecord of a host that run did not scan
 RUN#<run id>       OUTSTANDING#<account>#…    OutstandingCommand, from sending until all is stored
@@ -39,6 +39,7 @@ from discovery.aws.items import (
 )
 from discovery.aws.replies import pages
 from discovery.aws.session import Aws
+from discovery.aws.store_clock import LEASE_KEY
 from discovery.errors import LeaseLostError, NotFoundError
 from discovery.model import (
     Change,
@@ -59,6 +60,9 @@ _CHANGE = TypeAdapter(Change)
 _OUTSTANDING = TypeAdapter(OutstandingCommand)
 _RUNS = "RUNS"
 _SCOPES = "SCOPES"
+_WITHOUT_RESULT = (Coverage.NOT_REACHED, Coverage.COLLECTED, Coverage.SUPERSEDED)
+_RUNS_READ = 20
+"""At the least: those that an early version dated ahead must not hide the newest."""
 Record = TypeVar("Record")
 
 
@@ -79,14 +83,15 @@ class RunStore:
                 KeyConditionExpression="pk = :pk",
                 ExpressionAttributeValues={":pk": _RUNS},
                 ScanIndexForward=False,
-                Limit=limit,
+                Limit=max(limit, _RUNS_READ),
                 ConsistentRead=True,
             )
-        return [self._decode(_RUN, item) for item in answer["Items"] if not is_expired(item)]
+        found = [self._decode(_RUN, item) for item in answer["Items"] if not is_expired(item)]
+        return _newest_first(found)[:limit]
 
     def runs_since(self, first: str) -> list[RunRecord]:
         """The runs whose id is `first` or sorts after it, the newest first."""
-        return list(
+        return _newest_first(
             self._items(
                 _RUN,
                 KeyConditionExpression="pk = :pk AND sk >= :first",
@@ -106,8 +111,9 @@ class RunStore:
     def active_run(self) -> RunRecord | None:
         """The run that holds the lease and is running, from whichever process."""
         with aws_errors():
-            lease = self._table.get_item(Key={"pk": "LEASE", "sk": "LEASE"}, ConsistentRead=True)
-        run = self.run(lease["Item"]["run_id"]) if "Item" in lease else None
+            lease = self._table.get_item(Key=LEASE_KEY, ConsistentRead=True)
+        held_by = lease.get("Item", {}).get("run_id")
+        run = self.run(held_by) if held_by else None
         return run if run and run.status is RunStatus.RUNNING else None
 
     def create_run(self, run: RunRecord) -> None:
@@ -195,7 +201,7 @@ class RunStore:
             self._table.put_item(
                 Item=item | {"pk": _SCOPES, "sk": place},
                 ConditionExpression=UNLESS_NEWER,
-                ExpressionAttributeValues={":run": scope.run_id},
+                ExpressionAttributeValues={":order": scope.run_order},
             )
 
     def scope(self, run_id: str, scope: Scope) -> ScopeRecord | None:
@@ -243,10 +249,11 @@ class RunStore:
             self._table.delete_item(Key={"pk": item["pk"], "sk": item["sk"]})
 
     def forget_unreached(self, run_id: str, scope: Scope) -> None:
-        """Take the hosts that the run did not get to off its list: it goes on with them."""
+        """Take the hosts that the run has no result of its own from off its list: it goes on with
+        them."""
         prefix = f"HOST#{scope.account_id}#{scope.region}#"
         for host in self._query(_HOST, f"RUN#{run_id}", prefix):
-            if host.coverage is Coverage.NOT_REACHED:
+            if host.coverage in _WITHOUT_RESULT:
                 self.clear_unscanned(host)
 
     # --- changes ---
@@ -317,6 +324,11 @@ class RunStore:
 
     def _decode(self, adapter: TypeAdapter[Record], item: dict[str, Any]) -> Record:
         return from_item(adapter, item, f"{self._name} {item.get('pk')} {item.get('sk')}")
+
+
+def _newest_first(runs: Iterable[RunRecord]) -> list[RunRecord]:
+    """By order; those of an early version, which have none, last and by id."""
+    return sorted(runs, key=lambda run: (run.run_order, run.run_id), reverse=True)
 
 
 def run_key(run_id: str) -> dict[str, str]:

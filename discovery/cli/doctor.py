@@ -93,6 +93,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     tables = {"results": "schema/dynamodb-table.json", "runs": "schema/dynamodb-runs-table.json"}
     yield _check("results table", partial(checks.table, aws, tables["results"]), _FIX_RESULTS)
     yield _check("runs table", partial(checks.table, aws, tables["runs"]), _FIX_RUNS)
+    yield _check("clock", partial(checks.clock, aws))
     yield _check("probe", partial(checks.probe_object, aws), _FIX_PROBE)
     yield _check("output bucket", partial(checks.output_bucket, aws), _FIX_OUTPUT)
     accounts: list[str] = []

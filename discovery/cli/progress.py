@@ -98,7 +98,12 @@ def scope_line(scope: ScopeRecord) -> str:
     where = f"{scope.account_id} {scope.region}:"
     if scope.status is ScopeStatus.FAILED:
         return f"{where} failed: {printable(scope.error or '', _ERROR_CHARACTERS)}"
-    failed = f", {scope.hosts_failed:,} failed" if scope.hosts_failed else ""
+    others = {
+        "collected": scope.hosts_collected,
+        "superseded": scope.hosts_superseded,
+        "failed": scope.hosts_failed,
+    }
+    failed = "".join(f", {count:,} {name}" for name, count in others.items() if count)
     return (
         f"{where} {scope.hosts_listed or 0:,} hosts, {scope.hosts_scanned:,} scanned{failed}, "
         f"{scope.databases:,} databases"

@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from discovery.cli.boundary import EXIT_FAILED, EXIT_INTERRUPTED, say, tell
-from discovery.model import RunRecord, RunRequest, RunStatus
+from discovery.model import Coverage, RunRecord, RunRequest, RunStatus
 from discovery.sanitize import printable
 from discovery.settings import load_settings
-from discovery.view.labels import skipped_accounts
+from discovery.view.labels import clock_off, skipped_accounts
 
 if TYPE_CHECKING:
     from discovery.cli.progress import Progress
@@ -95,7 +95,8 @@ def exit_code(run: RunRecord) -> int:
     """0 when every scope was listed, commanded and heard; failed hosts are results."""
     if run.status is RunStatus.CANCELLED:
         return EXIT_INTERRUPTED
-    incomplete = run.scopes_failed or run.cut_short or run.kept or run.status is RunStatus.FAILED
+    incomplete = run.scopes_failed or run.cut_short or run.kept or run.hosts_superseded
+    incomplete = incomplete or run.status is RunStatus.FAILED
     return EXIT_FAILED if incomplete else 0
 
 
@@ -132,7 +133,9 @@ def _summary(run: RunRecord, progress: Progress) -> str:
         "scopes": f"{run.scopes_done:,} of {run.scopes_total:,} done, {run.scopes_failed:,} failed",
         "hosts": (
             f"{run.hosts_listed:,} listed, {run.hosts_scanned:,} scanned, "
-            f"{run.hosts_failed:,} failed, {not_targeted:,} not reachable by a command"
+            f"{run.hosts_collected:,} collected, {run.hosts_superseded:,} superseded, "
+            f"{run.hosts_failed:,} failed, {run.not_scanned.get(Coverage.NOT_REACHED, 0):,} not "
+            f"reached, {not_targeted:,} not reachable by a command"
         ),
         "databases": f"{run.databases:,}",
         "changes": changes or "none",
@@ -163,6 +166,16 @@ def _summary(run: RunRecord, progress: Progress) -> str:
             f"DynamoDB did not take {run.kept:,} entries; they are kept. When it answers again: "
             f"replay, then scan --resume {run.run_id}",
         ]
+    if run.hosts_collected:
+        lines += [
+            "",
+            f"Collected: {run.hosts_collected:,} answers to an earlier run, stored as that run's. "
+            "To ask these hosts now: scan.",
+        ]
+    if run.hosts_superseded:
+        lines += ["", f"Superseded: a newer run has reported on {run.hosts_superseded:,} hosts."]
+    if run.clock_ahead_seconds:
+        lines += ["", f"Set this machine's clock: it is {clock_off(run)}."]
     return "\n".join(lines + _failure_lines(progress))
 
 

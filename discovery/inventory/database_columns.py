@@ -192,6 +192,7 @@ _DECLARED: Sequence[Column[DatabaseRecord]] = (
 
 NOT_SHOWN: Mapping[str, str] = {
     "seen_values": "what reconcile compares the next report with",
+    "run_order": "which of two runs is newer; the run's id says when it began",
     "error_kind": "the host's, on the Coverage page; the error's text is a column",
 }
 """Fields of a database that are no column -> why."""

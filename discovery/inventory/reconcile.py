@@ -9,8 +9,9 @@ A run learns of a host by a report, by a failure, or by proof that the host is g
   no database that is not gone.
 - **Gone**: whatever is known of the host is gone, for the same reason; the placeholder goes too.
 
-A host on which a newer run, or a later scan, has reported is left alone (run ids sort by time). A
-newer run's failure does not stand in the way of what an older one saw and could store only later.
+A host on which a newer run, or a later scan, has reported is left alone (a run's order says which
+is newer). A newer run's failure does not stand in the way of what an older one saw and could store
+only later.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from discovery.model import (
     NO_DATABASE,
     Change,
     ChangeKind,
+    Coverage,
     DatabaseRecord,
     DatabaseStatus,
     DiscoveryStatus,
@@ -62,6 +64,7 @@ def reconcile_host(
     result: HostResult,
     *,
     run_id: str,
+    run_order: int = 0,
     now: datetime,
     gone_ttl_days: int,
     environment_tags: Sequence[str],
@@ -73,13 +76,17 @@ def reconcile_host(
     Records of other hosts are ignored. Data that grew by more than `growth_percent`, and 1 GiB or
     more, since the scan before is a change.
     """
-    scan = _Scan(host, run_id, now, environment_of(host.tags, environment_tags), growth_percent)
+    scan = _Scan(
+        host, run_id, run_order, now, environment_of(host.tags, environment_tags), growth_percent
+    )
     known_by_id: dict[str, DatabaseRecord] = {}
     for record in known:
         if record.instance_id == host.instance_id and record.account_id == host.account_id:
             known_by_id[record.db_id] = record
-            if _is_newer(record, run_id, now) and not _gives_way(record, result):
-                return HostChanges()
+            if _is_newer(record, scan) and not _gives_way(record, result):
+                return HostChanges(superseded=True)
+    if host.coverage is Coverage.TERMINATED:
+        _keep_names(scan, known_by_id.values())
     gone_ttl = timedelta(days=gone_ttl_days)
     match result:
         case Failure():
@@ -106,6 +113,7 @@ class _Scan:
 
     host: Host
     run_id: str
+    run_order: int
     now: datetime
     environment: str | None
     growth_percent: int
@@ -121,14 +129,30 @@ class _Scan:
             "environment": self.environment,
             "tags": host.tags,
             "run_id": self.run_id,
+            "run_order": self.run_order,
             "discovery_timestamp": self.now,
             **host_facts,
         }
 
 
-def _is_newer(record: DatabaseRecord, run_id: str, now: datetime) -> bool:
-    """Whether a newer run, or a scan after `now`, has stored `record`."""
-    return record.run_id > run_id or (record.last_seen is not None and record.last_seen > now)
+def _keep_names(scan: _Scan, known: Iterable[DatabaseRecord]) -> None:
+    """What AWS said of a host that is no longer listed stays as it was known."""
+    newest = max(known, key=attrgetter("discovery_timestamp"), default=None)
+    if newest:
+        scan.host = replace(scan.host, name=newest.instance_name, tags=newest.tags)
+        scan.environment = newest.environment
+
+
+def _is_newer(record: DatabaseRecord, scan: _Scan) -> bool:
+    """Whether a newer run, or a later scan, has stored `record`.
+
+    The times of a record without an order are of some machine's clock: they say nothing to a run
+    that has one.
+    """
+    newer = (record.run_order, record.run_id) > (scan.run_order, scan.run_id)
+    if record.last_seen and (record.run_order or not scan.run_order):
+        newer = newer or record.last_seen > scan.now
+    return newer
 
 
 def _gives_way(record: DatabaseRecord, result: HostResult) -> bool:
@@ -164,6 +188,7 @@ def _host_gone(
     """What was last known of the host stays in its records: a listing says nothing of it."""
     values = {
         "run_id": scan.run_id,
+        "run_order": scan.run_order,
         "discovery_timestamp": scan.now,
         "discovery_status": DiscoveryStatus.SUCCESS,
         "error": None,

@@ -58,8 +58,12 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class HostChanges:
-    """What to write for one host. `deletes` holds placeholders only, never a database."""
+    """What to write for one host. `deletes` holds placeholders only, never a database.
+
+    `superseded`: a newer run has reported on the host, and its word stands.
+    """
 
     puts: tuple[DatabaseRecord, ...] = ()
     deletes: tuple[DatabaseRecord, ...] = ()
     changes: tuple[Change, ...] = ()
+    superseded: bool = False

@@ -300,7 +300,7 @@ class DatabaseRecord(DatabaseFacts, HostFacts):
     run_id: Annotated[
         str,
         Field(
-            description="The run that wrote this record; sorts by time.",
+            description="The run that asked for what this record says; begins with its time.",
             examples=["20260204T100000.000Z-4f1c2a"],
         ),
     ]
@@ -311,6 +311,14 @@ class DatabaseRecord(DatabaseFacts, HostFacts):
             examples=["2026-01-12T02:00:00Z"],
         ),
     ]
+    run_order: Annotated[
+        int,
+        Field(
+            description="That run's number among all runs: a run never overwrites a higher one. "
+            "0 where an earlier version wrote it.",
+            examples=[42],
+        ),
+    ] = 0
     last_seen: Annotated[
         datetime | None,
         Field(

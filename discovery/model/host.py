@@ -15,7 +15,10 @@ from discovery.model.bounds import HostMemory, Processors, Reported, Text
 
 
 class Coverage(StrEnum):
-    """Every instance is in exactly one of these: scanned, or not scanned for this reason."""
+    """Every instance is in exactly one of these: scanned, or not scanned for this reason.
+
+    Collected and superseded are words of one run on a host; its newest coverage is neither.
+    """
 
     SCANNED = "scanned"
     FAILED = "failed"
@@ -26,6 +29,8 @@ class Coverage(StrEnum):
     TERMINATED = "terminated"
     RELEASED = "released"
     NOT_REACHED = "not_reached"
+    COLLECTED = "collected"
+    SUPERSEDED = "superseded"
     PENDING = "pending"
 
     @property
@@ -44,6 +49,8 @@ _COVERAGE_EXPLANATIONS: dict[Coverage, str] = {
     Coverage.TERMINATED: "No longer listed by EC2 or Systems Manager.",
     Coverage.RELEASED: "Its account or region is no longer scanned, and was released.",
     Coverage.NOT_REACHED: "Listed, but the run ended before its command was done.",
+    Coverage.COLLECTED: "Not asked again: its answer to an earlier run was taken.",
+    Coverage.SUPERSEDED: "Its answer was not stored: a newer run had reported on it.",
     Coverage.PENDING: "Waiting for its command in the running run.",
 }
 
@@ -95,6 +102,7 @@ class HostRecord:
     error: str | None = None
     error_kind: FailureKind | None = None
     warnings: tuple[str, ...] = ()
+    run_order: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)

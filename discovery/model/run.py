@@ -63,6 +63,14 @@ class ScopeRecord:
     commands: int = 0
     error: str | None = None
     error_kind: FailureKind | None = None
+    run_order: int = 0
+    hosts_collected: int = 0
+    hosts_superseded: int = 0
+
+    @property
+    def hosts_done(self) -> int:
+        """Hosts that the run has come to an end with, good or bad."""
+        return self.hosts_scanned + self.hosts_collected + self.hosts_superseded + self.hosts_failed
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +98,7 @@ class OutstandingCommand:
     command_id: str
     sent_at: datetime
     instance_ids: tuple[str, ...]
+    run_order: int = 0
 
     @property
     def scope(self) -> Scope:
@@ -113,6 +122,10 @@ class Usage:
 @dataclass(frozen=True, slots=True)
 class RunRecord:
     """One run: what was asked, how far it is, what it found and what it cost.
+
+    Its id begins with DynamoDB's time when it began; `run_order` is its number among all runs, 0
+    for those of a version that gave none. Each targeted host counts once: as scanned, collected,
+    superseded or failed, or under `not_scanned` as not reached.
 
     Its cost counts every request of the run, the heartbeat's too, up to the last writing of this
     record. It is None where an earlier version did not count it.
@@ -164,11 +177,19 @@ class RunRecord:
     """Entries that DynamoDB did not take, kept until `replay`."""
     answer_seconds: float | None = None
     """Within how long most hosts answered: when the next run polls first."""
+    run_order: int = 0
+    hosts_collected: int = 0
+    """Hosts whose answer to an earlier run, given before this one began, was taken."""
+    hosts_superseded: int = 0
+    """Hosts whose answer was not stored, as a newer run had reported on them."""
+    clock_ahead_seconds: float | None = None
+    """How far its machine's clock was off from DynamoDB's, when that was over a minute; negative
+    for one that was behind."""
 
     @property
     def hosts_done(self) -> int:
-        """Hosts that have a result of this run, good or bad."""
-        return self.hosts_scanned + self.hosts_failed
+        """Hosts that this run has come to an end with, good or bad."""
+        return self.hosts_scanned + self.hosts_collected + self.hosts_superseded + self.hosts_failed
 
     @property
     def seconds(self) -> float | None:
@@ -193,6 +214,8 @@ RUN_COUNTS = (
     "hosts_listed",
     "hosts_targeted",
     "hosts_scanned",
+    "hosts_collected",
+    "hosts_superseded",
     "hosts_failed",
     "databases",
     "batches",

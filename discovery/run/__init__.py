@@ -23,6 +23,7 @@ from discovery.run.distributed import (
 from discovery.run.events import (
     BatchSent,
     Event,
+    HostCollected,
     HostDone,
     HostEnded,
     HostsUnreached,
@@ -43,6 +44,7 @@ __all__ = [
     "NAMESPACE",
     "BatchSent",
     "Event",
+    "HostCollected",
     "HostDone",
     "HostEnded",
     "HostsUnreached",

@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 from discovery.aws import run_command
 from discovery.aws.errors import TARGET_CODES
@@ -16,7 +17,7 @@ from discovery.inventory.report import parse_report
 from discovery.model import Coverage, Failure, Host, HostReport, OutstandingCommand, Scope
 from discovery.run.context import RunContext
 from discovery.run.events import BatchSent
-from discovery.run.results import HostRows, ScopeResults
+from discovery.run.results import HostReported, HostRows, ScopeResults
 from discovery.run.writes import CommandInFlight
 
 _log = logging.getLogger(__name__)
@@ -27,12 +28,29 @@ _MAX_ERROR = 500
 
 @dataclass(slots=True)
 class _Command:
-    """A sent command and the hosts that have not answered it; times in monotonic seconds."""
+    """A sent command and the hosts that have not answered it; times in monotonic seconds.
+
+    `bystanders` are hosts that this run sends no command to: what they have answered is collected,
+    and nothing is expected of them.
+    """
 
     outstanding: OutstandingCommand
     waiting: dict[str, Host]
     sent: float
     poll_at: float
+    bystanders: dict[str, Host] = field(default_factory=dict)
+    is_adopted: bool = False
+
+
+@dataclass(slots=True)
+class _Answers:
+    """What a poll brought: results of this run; reports to an earlier one, of hosts that are `done`
+    by that and of `others`; and the hosts to ask again."""
+
+    own: list[HostRows] = field(default_factory=list)
+    done: list[HostReported] = field(default_factory=list)
+    others: list[HostReported] = field(default_factory=list)
+    ask_again: list[Host] = field(default_factory=list)
 
 
 class ScopeCommands:
@@ -47,36 +65,53 @@ class ScopeCommands:
 
     # --- commands of earlier runs ---
 
-    def adopt_in_flight(self, targets: dict[str, Host]) -> None:
-        """Collect what earlier runs left in flight.
+    @property
+    def hosts_in_flight(self) -> set[str]:
+        """The instances that earlier runs have sent commands to which are on record."""
+        commands = self._context.outstanding.get(self._scope, ())
+        return {instance_id for command in commands for instance_id in command.instance_ids}
 
-        Hosts that have answered, and those whose command may yet answer, leave `targets`.
+    def adopt_in_flight(self, targets: dict[str, Host], listed: Sequence[Host]) -> None:
+        """Collect what earlier runs left in flight, from hosts that are gone by now too.
+
+        Hosts whose answer is new enough, and those whose command may yet answer, leave `targets`.
         """
+        by_id = {host.instance_id: host for host in listed}
         for outstanding in self._context.outstanding.get(self._scope, ()):
             if self._context.request.instances and outstanding.run_id != self._context.run_id:
                 continue  # it went to more hosts than are asked for now
-            self._adopt(outstanding, targets)
+            self._adopt(outstanding, targets, by_id)
 
-    def _adopt(self, outstanding: OutstandingCommand, targets: dict[str, Host]) -> None:
-        waiting = {
-            instance_id: targets[instance_id]
+    def _adopt(
+        self, outstanding: OutstandingCommand, targets: dict[str, Host], listed: Mapping[str, Host]
+    ) -> None:
+        open_ids = [
+            instance_id
             for instance_id in outstanding.instance_ids
-            if instance_id in targets and not self._is_answered(instance_id, outstanding)
+            if not self._is_answered(instance_id, outstanding)
+        ]
+        waiting = {id_: targets[id_] for id_ in open_ids if id_ in targets}
+        bystanders = {
+            id_: listed.get(id_) or self._results.unlisted(id_)
+            for id_ in open_ids
+            if id_ not in listed or listed[id_].coverage is not Coverage.PENDING
         }
         now = self._clock.monotonic()
         elapsed = (self._clock.now() - outstanding.sent_at).total_seconds()
-        command = _Command(outstanding, dict(waiting), sent=now - elapsed, poll_at=now)
-        cancelled: set[str] = set()
-        if waiting and self._poll_command(command, cancelled):
+        command = _Command(
+            outstanding, dict(waiting), now - elapsed, now, bystanders, is_adopted=True
+        )
+        again: list[Host] = []
+        if (waiting or bystanders) and self._poll_command(command, again):
             return  # the next run may be able to read it; here its hosts are sent to again
         may_answer = elapsed < self._patience
-        for instance_id in waiting.keys() - cancelled:
+        for instance_id in waiting.keys() - {host.instance_id for host in again}:
             if may_answer or instance_id not in command.waiting:
                 del targets[instance_id]
         if may_answer and command.waiting:
             command.poll_at = self._next_poll(command, elapsed)
             self._in_flight.append(command)
-        else:
+        elif not (may_answer and command.bystanders):
             self._context.writer.clear_command(outstanding)
 
     def _is_answered(self, instance_id: str, command: OutstandingCommand) -> bool:
@@ -89,8 +124,18 @@ class ScopeCommands:
         return bool(
             stored
             and stored.coverage in (Coverage.SCANNED, Coverage.FAILED)
-            and stored.run_id >= command.run_id
+            and (stored.run_order, stored.run_id) >= (command.run_order, command.run_id)
         )
+
+    def _is_fresh(self, command: OutstandingCommand, seen_at: datetime) -> bool:
+        """Whether an answer to an earlier run, given at `seen_at`, stands for one to this run.
+
+        A resumed run takes those that the run which it completes has asked for, and no others.
+        """
+        if self._context.resumes not in (None, command.run_id):
+            return False
+        age = (self._clock.now() - seen_at).total_seconds()
+        return age <= self._context.aws.settings.answer_seconds
 
     # --- sending ---
 
@@ -135,6 +180,7 @@ class ScopeCommands:
             command_id,
             self._clock.now(),
             tuple(ids),
+            self._context.run_order,
         )
         self._context.writer.write(CommandInFlight(outstanding))
         self._results.count_command()
@@ -183,9 +229,10 @@ class ScopeCommands:
         late = self._context.is_late(0)
         began = self._clock.monotonic()
         waiting: list[_Command] = []
+        again: list[Host] = []
         for command in self._in_flight:
             is_due = late or command.poll_at <= began
-            if is_due and not self._poll_due(command):
+            if is_due and not self._poll_due(command, again):
                 continue
             if command.waiting:
                 waiting.append(command)
@@ -195,11 +242,12 @@ class ScopeCommands:
         if late:
             for command in waiting:
                 self._leave_in_flight(command)
+        self.send(again)
 
-    def _poll_due(self, command: _Command) -> bool:
+    def _poll_due(self, command: _Command, again: list[Host]) -> bool:
         """Poll `command`; False when it is left in flight for the next run, because it cannot be
         read and its time is over: its answers may be there all the same."""
-        error = self._poll_command(command)
+        error = self._poll_command(command, again)
         elapsed = self._clock.monotonic() - command.sent
         command.poll_at = self._next_poll(command, elapsed)
         if elapsed < self._patience:
@@ -226,12 +274,10 @@ class ScopeCommands:
         self._context.writer.write(CommandInFlight(left))
         self._results.store_unreached(command.waiting.values())
 
-    def _poll_command(
-        self, command: _Command, cancelled: set[str] | None = None
-    ) -> AwsError | None:
+    def _poll_command(self, command: _Command, again: list[Host]) -> AwsError | None:
         """Store what has finished; why the command could not be read, or None.
 
-        With `cancelled`, hosts whose part was cancelled are not stored but added to it.
+        Hosts whose answer to an earlier run is of no use to this one are added to `again`.
         """
         try:
             invocations = run_command.list_invocations(
@@ -240,21 +286,36 @@ class ScopeCommands:
         except AwsError as error:
             _log.warning("command %s: %s", command.outstanding.command_id, error)
             return error  # the next poll may succeed; patience ends a refusal that lasts
-        is_own = command.outstanding.run_id == self._context.run_id
-        results: list[HostRows] = []
+        answers = _Answers(ask_again=again)
         for invocation in invocations:
-            if not invocation.is_done or invocation.instance_id not in command.waiting:
-                continue
-            host = command.waiting.pop(invocation.instance_id)
-            if cancelled is not None and invocation.is_cancelled:
-                cancelled.add(host.instance_id)
-                continue
-            if is_own and invocation.seconds is not None and not invocation.failure:
-                self._context.poll_times.record_answer(invocation.seconds)
-            seen_at = None if is_own else invocation.finished_at
-            results.append(HostRows(host, self._read(invocation), seen_at))
-        self._results.store(results)
+            if invocation.is_done:
+                self._sort_answer(command, invocation, answers)
+        self._results.store(answers.own)
+        self._results.collect(command.outstanding, answers.done, count=True)
+        self._results.collect(command.outstanding, answers.others, count=False)
         return None
+
+    def _sort_answer(self, command: _Command, invocation: Invocation, answers: _Answers) -> None:
+        """Add what one host has answered to where it belongs; no host twice."""
+        host = command.waiting.pop(invocation.instance_id, None)
+        if command.outstanding.run_id == self._context.run_id and host:
+            if command.is_adopted and invocation.is_cancelled:
+                answers.ask_again.append(host)
+                return
+            if invocation.seconds is not None and not invocation.failure:
+                self._context.poll_times.record_answer(invocation.seconds)
+            seen_at = invocation.finished_at if command.is_adopted else None
+            answers.own.append(HostRows(host, self._read(invocation), seen_at))
+            return
+        target, host = host, host or command.bystanders.pop(invocation.instance_id, None)
+        result = self._read(invocation) if host else None
+        seen_at = invocation.finished_at or command.outstanding.sent_at
+        is_kept = isinstance(result, HostReport) and self._is_fresh(command.outstanding, seen_at)
+        if target and not is_kept:
+            answers.ask_again.append(target)
+        if host and isinstance(result, HostReport):
+            reported = HostReported(host, result, seen_at)
+            (answers.done if target and is_kept else answers.others).append(reported)
 
     def _read(self, invocation: Invocation) -> HostReport | Failure:
         if invocation.failure:
@@ -280,8 +341,9 @@ class ScopeCommands:
                 run_command.cancel_command(self._context.aws, self._scope, command_id)
             except AwsError as error:
                 _log.warning("could not cancel command %s: %s", command_id, error)
-            unread = self._poll_command(command)
-            self._results.store_unreached(command.waiting.values())
+            again: list[Host] = []
+            unread = self._poll_command(command, again)
+            self._results.store_unreached([*command.waiting.values(), *again])
             if not unread:
                 self._context.writer.clear_command(command.outstanding)
 

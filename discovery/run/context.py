@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from threading import Event as Flag
 
 from discovery.aws.session import Aws
-from discovery.clock import Clock
+from discovery.aws.store_clock import StoreClock
 from discovery.errors import AwsError
 from discovery.model import OutstandingCommand, RunRequest, Scope, ScopeRecord
 from discovery.run.events import Event
@@ -26,17 +27,23 @@ class RunContext:
     - `resumes` is the run whose scanned hosts need no second scan.
     - `earlier_attempts` holds the scopes that this very run was cut short in before, in another
       process.
-    - `taken_over` is set, with `cancelled`, when another run has taken the lease.
+    - `taken_over` is set, with `cancelled`, when another run has taken the lease or may have;
+      `check_lease` sets both when the lease was not renewed in time.
+    - `clock` is the time that the run goes by: DynamoDB's.
     """
 
     run_id: str
+    run_order: int
+    started_at: datetime
     request: RunRequest
     aws: Aws
     writer: CircuitBreakingWriter
     emit: Callable[[Event], None]
     cancelled: Flag
     taken_over: Flag
+    check_lease: Callable[[], None]
     cut_short: Flag
+    clock: StoreClock
     scheduler: Scheduler
     poll_times: PollTimes
     outstanding: Mapping[Scope, Sequence[OutstandingCommand]]
@@ -44,11 +51,6 @@ class RunContext:
     deadline: float | None = None
     resumes: str | None = None
     earlier_attempts: Mapping[Scope, ScopeRecord] = field(default_factory=dict)
-
-    @property
-    def clock(self) -> Clock:
-        """The time that the run goes by."""
-        return self.scheduler.clock
 
     def is_late(self, seconds: float) -> bool:
         """Whether the run's deadline comes within `seconds`; if so, the run is cut short."""

@@ -17,7 +17,7 @@ from discovery.aws.lease import Lease, run_held_by
 from discovery.aws.runs import RunStore
 from discovery.aws.session import Aws
 from discovery.aws.shared_run import SharedRun, output_bucket
-from discovery.clock import Clock
+from discovery.aws.store_clock import StoreClock
 from discovery.errors import AwsError, FailureKind, LeaseLostError, RunInProgressError
 from discovery.model import (
     RunRecord,
@@ -101,7 +101,7 @@ def _store_batches(run: DiscoveryRun) -> tuple[RunRecord, str]:
     tracker = RunTracker(run.record, run.aws.calls, run.clock)
     try:
         for scope, error in run.plan.refused.items():
-            record = _refused_scope(run.run_id, scope, error)
+            record = _refused_scope(run.record, scope, error)
             runs.put_scope(record, newest=not run.record.request.instances)
             tracker.emit(ScopeFinished(record))
         history = run.read_history()
@@ -129,15 +129,16 @@ def _batches(run: DiscoveryRun, history: History) -> list[ScopeBatch]:
     ]
 
 
-def _refused_scope(run_id: str, scope: Scope, error: AwsError) -> ScopeRecord:
+def _refused_scope(run: RunRecord, scope: Scope, error: AwsError) -> ScopeRecord:
     """An account that did not tell its regions: no process needs to try it."""
     return ScopeRecord(
-        run_id,
+        run.run_id,
         scope.account_id,
         scope.region,
         ScopeStatus.FAILED,
         error=str(error)[:500],
         error_kind=error.kind,
+        run_order=run.run_order,
     )
 
 
@@ -167,7 +168,8 @@ def scan_batch(
     run = runs.run(batch.run_id)
     if run is None:
         raise LeaseLostError(f"run {batch.run_id} does not exist")
-    lease = Lease(aws, batch.run_id, run.holder, _lease_seconds(settings))
+    clock = StoreClock()
+    lease = Lease(aws, batch.run_id, run.holder, _lease_seconds(settings), clock=clock)
     lease.renew()
     records = {scope: runs.scope(batch.run_id, scope) for scope in batch.scopes}
     attempts = {scope: record for scope, record in records.items() if record}
@@ -177,7 +179,6 @@ def scan_batch(
     cancelled = Flag()
     if run.cancel_requested:
         cancelled.set()
-    clock = Clock()
     own_share = _without_figures(run)
     keeper = SharedRecord(SharedRun(aws, run.run_id), own_share, batch, attempts, clock)
     execution = Execution(
@@ -228,7 +229,7 @@ class SharedRecord:
         own_share: RunRecord,
         batch: ScopeBatch,
         attempts: Mapping[Scope, ScopeRecord],
-        clock: Clock,
+        clock: StoreClock,
     ) -> None:
         self._shared = shared
         self._stored = own_share
@@ -301,7 +302,9 @@ def _summed_up(aws: Aws, runs: RunStore, run: RunRecord, error: str | None) -> R
     run = replace(run, changes=shared.change_kinds(), error=error)
     run = replace(run, cut_short=run.cut_short or run.scopes_done < run.scopes_total)
     status = final_status(run, cancelled=run.cancel_requested)
-    now = Clock().now()
+    clock = StoreClock()
+    clock.ask(aws)
+    now = clock.now()
     return replace(
         with_usage(run, aws.calls.usage()),
         status=RunStatus.FAILED if error else status,
@@ -328,7 +331,13 @@ def _close_lost_scopes(
 
 
 def _lost_scope(run: RunRecord, scope: Scope) -> ScopeRecord:
-    record = ScopeRecord(run.run_id, scope.account_id, scope.region, ScopeStatus.CANCELLED)
+    record = ScopeRecord(
+        run.run_id,
+        scope.account_id,
+        scope.region,
+        ScopeStatus.CANCELLED,
+        run_order=run.run_order,
+    )
     if run.cancel_requested:
         return record
     return replace(

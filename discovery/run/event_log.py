@@ -8,6 +8,7 @@ from discovery.model import Failure
 from discovery.run.events import (
     BatchSent,
     Event,
+    HostCollected,
     HostDone,
     HostEnded,
     HostsUnreached,
@@ -38,6 +39,11 @@ def log_event(event: Event) -> None:
             _log.info("command sent", extra={"command_id": event.command_id, "hosts": event.hosts})
         case HostDone(failure=Failure() as failure):
             _log.info("host failed: %s", failure.message, extra={"error_kind": failure.kind.value})
+        case HostDone(superseded=True):
+            _log.info("host superseded: a newer run has reported on it")
+        case HostCollected():
+            fields = {"databases": event.databases, "asked_again": not event.is_done}
+            _log.debug("answer to run %s collected", event.run_id, extra=fields)
         case HostDone():
             _log.debug("host scanned", extra={"databases": event.databases})
         case HostEnded():
@@ -48,6 +54,8 @@ def log_event(event: Event) -> None:
             fields = {
                 "status": scope.status.value,
                 "scanned": scope.hosts_scanned,
+                "collected": scope.hosts_collected,
+                "superseded": scope.hosts_superseded,
                 "failed": scope.hosts_failed,
                 "databases": scope.databases,
             }
@@ -59,6 +67,8 @@ def log_event(event: Event) -> None:
             fields = {
                 "status": run.status.value,
                 "scanned": run.hosts_scanned,
+                "collected": run.hosts_collected,
+                "superseded": run.hosts_superseded,
                 "failed": run.hosts_failed,
                 "databases": run.databases,
                 "seconds": run.seconds,

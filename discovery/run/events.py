@@ -49,12 +49,25 @@ class BatchSent:
 
 @dataclass(frozen=True, slots=True)
 class HostDone:
-    """One host's result is stored. `failure` is None when it was scanned."""
+    """The run has a host's result. `failure` is None when it was scanned, or `superseded`: its
+    answer was not stored, as a newer run had reported on the host."""
 
     host: Host
     databases: int
     changes: tuple[Change, ...]
     failure: Failure | None = None
+    superseded: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class HostCollected:
+    """What a host answered to the command of an earlier run was read, and stored as that run's.
+    `is_done` when the host is not asked again."""
+
+    host: Host
+    run_id: str
+    databases: int
+    is_done: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +108,7 @@ Event = (
     | BatchSent
     | HostDone
     | HostEnded
+    | HostCollected
     | HostsUnreached
     | ScopeFinished
     | RunFinished

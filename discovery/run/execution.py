@@ -11,12 +11,13 @@ from typing import Protocol
 from discovery.aws.inventory import Inventory
 from discovery.aws.lease import Lease
 from discovery.aws.session import Aws
-from discovery.clock import Clock
+from discovery.aws.store_clock import StoreClock
 from discovery.logs import log_context
 from discovery.model import RunRecord, RunStatus, Scope, ScopeRecord
 from discovery.run.context import RunContext
 from discovery.run.events import (
     Event,
+    HostCollected,
     HostDone,
     HostEnded,
     RunFinished,
@@ -65,7 +66,7 @@ class Execution:
     """
 
     aws: Aws
-    clock: Clock
+    clock: StoreClock
     run: RunRecord
     plan: Plan
     lease: Lease
@@ -122,7 +123,7 @@ class _Work:
         try:
             self._emit(RunStarted(self._execution.run))
             heartbeat = self._heartbeat()
-            context = self._context(heartbeat.taken_over)
+            context = self._context(heartbeat)
             with heartbeat.beating():
                 for scope in self._execution.plan.scopes:
                     self._scheduler.add(ScopeScan(context, scope).begin)
@@ -134,22 +135,24 @@ class _Work:
             self._tracker.run, cut_short=context.cut_short.is_set(), kept=self._writer.spooled
         )
         self._tracker.set(run)
-        self._close(final_status(run, cancelled=self._cancelled.is_set()))
+        self._close(self._final_status(run))
         return self._tracker.run
 
+    def _final_status(self, run: RunRecord) -> RunStatus:
+        resumed = self._execution.resumes is not None
+        return final_status(run, cancelled=self._cancelled.is_set(), resumed=resumed)
+
     def _heartbeat(self) -> Heartbeat:
-        settings = self._execution.aws.settings
         return Heartbeat(
             self._execution.lease,
             self._execution.keeper.save,
             self._execution.clock,
             self._progress,
-            lease_seconds=settings.lease_seconds,
             progress_seconds=self._execution.keeper.progress_seconds,
             cancelled=self._cancelled,
         )
 
-    def _context(self, taken_over: Flag) -> RunContext:
+    def _context(self, heartbeat: Heartbeat) -> RunContext:
         """What the scopes share: with what earlier runs have learned and left in flight."""
         execution = self._execution
         history = execution.read_history()
@@ -157,13 +160,17 @@ class _Work:
         self._poll_times = PollTimes(history.answer_seconds, time_limit)
         return RunContext(
             run_id=execution.run.run_id,
+            run_order=execution.run.run_order,
+            started_at=execution.run.started_at,
             request=execution.run.request,
             aws=execution.aws,
             writer=self._writer,
             emit=self._emit,
             cancelled=self._cancelled,
-            taken_over=taken_over,
+            taken_over=heartbeat.taken_over,
+            check_lease=heartbeat.check,
             cut_short=Flag(),
+            clock=execution.clock,
             scheduler=self._scheduler,
             poll_times=self._poll_times,
             outstanding=history.outstanding,
@@ -176,11 +183,11 @@ class _Work:
     def _monotonic_deadline(self) -> float | None:
         if self._deadline is None:
             return None
-        left = (self._deadline - self._execution.clock.now()).total_seconds()
+        left = (self._deadline - self._execution.clock.machine_now).total_seconds()
         return self._execution.clock.monotonic() + left
 
     def _emit(self, event: Event) -> None:
-        if isinstance(event, HostDone | HostEnded):
+        if isinstance(event, HostDone | HostCollected | HostEnded):
             self._known.host_done(event.host)
         elif isinstance(event, ScopeFinished):
             self._known.scope_ended(event.record.account_id)

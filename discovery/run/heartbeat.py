@@ -20,7 +20,7 @@ class Heartbeat:
     says whether the run's cancellation was asked for.
 
     When it was, or the lease is lost, `cancelled` is set; when the lease is lost, `taken_over`
-    before that.
+    before that. A lease that was not renewed for its length is lost, whatever kept it from that.
     """
 
     def __init__(
@@ -30,7 +30,6 @@ class Heartbeat:
         clock: Clock,
         progress: Callable[[], RunRecord],
         *,
-        lease_seconds: float,
         progress_seconds: float,
         cancelled: Flag,
     ) -> None:
@@ -38,7 +37,7 @@ class Heartbeat:
         self._store = store
         self._clock = clock
         self._progress = progress
-        self._renewal = lease_seconds / 3
+        self._renewal = lease.seconds / 3
         self._seconds = min(progress_seconds, self._renewal)
         self._renew_at = clock.monotonic() + self._renewal
         self._cancelled = cancelled
@@ -50,22 +49,41 @@ class Heartbeat:
         """Beat while the body runs. Raises LeaseLostError after it when the lease was lost."""
         with self._clock.every(self._seconds, self._beat):
             yield
+        self.check()
         if self._lost:
             raise self._lost
+
+    def check(self) -> None:
+        """Notice a lease that may have lapsed. The work itself asks, as a beat can hang in a call
+        that is not answered."""
+        try:
+            self._lease.check()
+        except LeaseLostError as error:
+            self._lose(error)
 
     def _beat(self) -> bool:
         """False when there is nothing left to keep alive."""
         try:
-            if self._clock.monotonic() >= self._renew_at:
-                self._lease.renew()
-                self._renew_at = self._clock.monotonic() + self._renewal
-            if self._store(self._progress()):
-                self._cancelled.set()
+            self._renew_and_store()
         except LeaseLostError as error:
-            self._lost = error
-            self.taken_over.set()
-            self._cancelled.set()
-            return False
+            self._lose(error)
         except AwsError as error:
             _log.warning("heartbeat: %s", error)
-        return True
+        except Exception:  # a defect met in one beat, or a reply that makes no sense
+            _log.exception("heartbeat failed")
+        self.check()
+        return self._lost is None
+
+    def _renew_and_store(self) -> None:
+        if self._clock.monotonic() >= self._renew_at:
+            self._lease.renew()
+            self._renew_at = self._clock.monotonic() + self._renewal
+        if self._store(self._progress()):
+            self._cancelled.set()
+
+    def _lose(self, error: LeaseLostError) -> None:
+        if self._lost is None:
+            _log.warning("the run stops: %s", error)
+            self._lost = error
+        self.taken_over.set()
+        self._cancelled.set()

@@ -24,6 +24,7 @@ from discovery.model import (
 from discovery.run.events import (
     BatchSent,
     Event,
+    HostCollected,
     HostDone,
     HostEnded,
     HostsUnreached,
@@ -44,6 +45,14 @@ def advance(run: RunRecord, event: Event, at: datetime) -> RunRecord:
             )
         case BatchSent():
             return replace(run, batches=run.batches + 1)
+        case HostCollected(is_done=True, databases=databases):
+            return replace(
+                run,
+                hosts_collected=run.hosts_collected + 1,
+                databases=run.databases + databases,
+            )
+        case HostDone(superseded=True):
+            return replace(run, hosts_superseded=run.hosts_superseded + 1)
         case HostDone(failure=None):
             first = run.first_scanned_seconds
             return replace(
@@ -81,20 +90,26 @@ def _sum(
     return dict(Counter(so_far) + Counter({str(name): count for name, count in more.items()}))
 
 
-def final_status(run: RunRecord, *, cancelled: bool) -> RunStatus:
-    """The status of a run whose scopes are all finished."""
+def final_status(run: RunRecord, *, cancelled: bool, resumed: bool = False) -> RunStatus:
+    """The status of a run whose scopes are all finished.
+
+    One that succeeded has seen every host itself. One that was `resumed` goes on where the first
+    run stopped: what that one's commands were answered is its own.
+    """
     if cancelled:
         return RunStatus.CANCELLED
     if run.scopes_total and run.scopes_failed == run.scopes_total:
         return RunStatus.FAILED
     if run.scopes_failed or run.hosts_failed or run.cut_short or run.kept:
         return RunStatus.PARTIAL
+    if run.hosts_superseded or (run.hosts_collected and not resumed):
+        return RunStatus.PARTIAL
     return RunStatus.SUCCEEDED
 
 
 def was_cut_short(scope: ScopeRecord) -> bool:
     """Whether hosts of a scope that has ended are without a result, though nothing failed."""
-    is_done = scope.hosts_scanned + scope.hosts_failed >= scope.hosts_targeted
+    is_done = scope.hosts_done >= scope.hosts_targeted
     return not scope.error and (scope.status is ScopeStatus.CANCELLED or not is_done)
 
 
@@ -107,6 +122,8 @@ def summed(run: RunRecord, scopes: Sequence[ScopeRecord]) -> RunRecord:
         hosts_listed=sum(scope.hosts_listed or 0 for scope in scopes),
         hosts_targeted=sum(scope.hosts_targeted for scope in scopes),
         hosts_scanned=sum(scope.hosts_scanned for scope in scopes),
+        hosts_collected=sum(scope.hosts_collected for scope in scopes),
+        hosts_superseded=sum(scope.hosts_superseded for scope in scopes),
         hosts_failed=sum(scope.hosts_failed for scope in scopes),
         databases=sum(scope.databases for scope in scopes),
         batches=sum(scope.commands for scope in scopes),

@@ -90,7 +90,12 @@ def _release(run: DiscoveryRun, scope: Scope) -> Iterator[Counter[str]]:
 def _end(run: DiscoveryRun, known: HostRecord) -> HostObservation:
     now = run.clock.now()
     coverage = replace(
-        known, coverage=Coverage.RELEASED, run_id=run.run_id, checked_at=now, databases=0
+        known,
+        coverage=Coverage.RELEASED,
+        run_id=run.run_id,
+        run_order=run.record.run_order,
+        checked_at=now,
+        databases=0,
     )
     host = Host(known.account_id, known.region, known.instance_id, Coverage.RELEASED)
     return HostObservation(host, HostGone(GoneReason.RELEASED), now, coverage)

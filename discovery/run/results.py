@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import NamedTuple
 
 from discovery.errors import AwsError, FailureKind
 from discovery.inventory.reconcile import environment_of
@@ -19,12 +20,13 @@ from discovery.model import (
     HostGone,
     HostRecord,
     HostReport,
+    OutstandingCommand,
     Scope,
     ScopeRecord,
     ScopeStatus,
 )
 from discovery.run.context import RunContext
-from discovery.run.events import HostDone, HostEnded, HostsUnreached
+from discovery.run.events import HostCollected, HostDone, HostEnded, HostsUnreached
 from discovery.run.writer import Spooled
 from discovery.run.writes import HostObservation, NotScanned
 
@@ -42,6 +44,14 @@ class HostRows:
     seen_at: datetime | None = None
 
 
+class HostReported(NamedTuple):
+    """What one host reported, and when."""
+
+    host: Host
+    report: HostReport
+    seen_at: datetime
+
+
 class ScopeResults:
     """Stores the results of one scope's hosts and counts them in `record`.
 
@@ -53,7 +63,11 @@ class ScopeResults:
         self._scope = scope
         self.previous: Mapping[str, HostRecord] = {}
         self.record = ScopeRecord(
-            context.run_id, scope.account_id, scope.region, ScopeStatus.RUNNING
+            context.run_id,
+            scope.account_id,
+            scope.region,
+            ScopeStatus.RUNNING,
+            run_order=context.run_order,
         )
 
     def load_previous(self) -> None:
@@ -88,6 +102,54 @@ class ScopeResults:
             with log_context(instance_id=answer.host.instance_id):
                 self._count(answer, outcome)
 
+    def collect(
+        self, command: OutstandingCommand, reports: Iterable[HostReported], *, count: bool
+    ) -> None:
+        """Write what hosts reported to the command of an earlier run, as that run's. With `count`,
+        they are done by that."""
+        observations = []
+        for host, report, seen_at in reports:
+            coverage = replace(
+                self._scanned_record(host, report, seen_at),
+                run_id=command.run_id,
+                run_order=command.run_order,
+                checked_at=seen_at,
+            )
+            observations.append(HostObservation(host, report, seen_at, coverage))
+        written = self._context.writer.write_observations(observations)
+        for observation, outcome in zip(observations, written, strict=True):
+            with log_context(instance_id=observation.host.instance_id):
+                self._count_collected(observation, outcome, count=count)
+        self._store_ends(
+            observation.coverage
+            for observation in observations
+            if observation.host.coverage is Coverage.TERMINATED
+        )
+
+    def _count_collected(
+        self, observation: HostObservation, outcome: HostChanges | Spooled, *, count: bool
+    ) -> None:
+        host, databases = observation.host, observation.coverage.databases or 0
+        if count and isinstance(outcome, Spooled):
+            self._count_failed(host, self._note_spooled(host, outcome))
+            return
+        if count and isinstance(outcome, HostChanges) and outcome.superseded:
+            self._count_superseded(host)
+            return
+        if count:
+            seen = replace(
+                self._host_record(host, Coverage.COLLECTED),
+                last_scanned=observation.seen_at,
+                databases=databases,
+            )
+            self._not_scanned([seen], newest=False)
+            self.record = replace(
+                self.record,
+                hosts_collected=self.record.hosts_collected + 1,
+                databases=self.record.databases + databases,
+            )
+        self._context.emit(HostCollected(host, observation.run_id, databases, is_done=count))
+
     def _observation(self, answered: HostRows) -> HostObservation:
         host, result = answered.host, answered.result
         seen_at = answered.seen_at or self._context.clock.now()
@@ -100,7 +162,9 @@ class ScopeResults:
     def _count(self, answered: HostRows, outcome: HostChanges | Spooled) -> None:
         """Count a host that is done and tell of it."""
         host, result = answered.host, answered.result
-        if isinstance(result, Failure):
+        if isinstance(outcome, HostChanges) and outcome.superseded:
+            self._count_superseded(host)
+        elif isinstance(result, Failure):
             self._count_failed(host, result)
         elif isinstance(outcome, Spooled):
             self._count_failed(host, self._note_spooled(host, outcome))
@@ -117,6 +181,12 @@ class ScopeResults:
         self.record = replace(self.record, hosts_failed=self.record.hosts_failed + 1)
         self._context.emit(HostDone(host, 0, (), failure))
 
+    def _count_superseded(self, host: Host) -> None:
+        """The run's word on a host is not stored; that it had one is."""
+        self._not_scanned([self._host_record(host, Coverage.SUPERSEDED)], newest=False)
+        self.record = replace(self.record, hosts_superseded=self.record.hosts_superseded + 1)
+        self._context.emit(HostDone(host, 0, (), superseded=True))
+
     def _note_spooled(self, host: Host, spooled: Spooled) -> Failure:
         """DynamoDB did not take the host's result: store that where it is possible.
 
@@ -132,17 +202,15 @@ class ScopeResults:
 
     # --- hosts without one ---
 
-    def store_untargeted(self, listed: Sequence[Host]) -> None:
-        """Store the class of each host that gets no command, and the end of those that are gone."""
+    def store_untargeted(self, listed: Sequence[Host], in_flight: Iterable[str] = ()) -> None:
+        """Store the class of each host that gets no command, and the end of those that are gone:
+        hosts that are known, and those of commands that earlier runs have left `in_flight`."""
         untargeted = (host for host in listed if host.coverage is not Coverage.PENDING)
         self._not_scanned([self._host_record(host, host.coverage) for host in untargeted])
-        ends = [self._end(known) for known in self._gone(listed)]
-        for end, outcome in zip(ends, self._context.writer.write_observations(ends), strict=True):
-            if isinstance(outcome, HostChanges):
-                self._context.emit(HostEnded(end.host, outcome.changes))
+        self._store_ends(self._gone(listed, in_flight))
 
-    def _gone(self, listed: Sequence[Host]) -> Iterator[HostRecord]:
-        """The known hosts that this listing, which is complete, proves to be gone, and of which
+    def _gone(self, listed: Sequence[Host], in_flight: Iterable[str]) -> Iterator[HostRecord]:
+        """The hosts that this listing, which is complete, proves to be gone, and of which
         something may still be on record."""
         here = {host.instance_id for host in listed if host.coverage is not Coverage.TERMINATED}
         named = {host.instance_id for host in listed}
@@ -151,6 +219,16 @@ class ScopeResults:
             is_done = known.coverage is Coverage.TERMINATED and known.databases == 0
             if was_asked_for and instance_id not in here and not is_done:
                 yield known
+        if not self._context.request.instances:
+            for instance_id in sorted(set(in_flight) - named - self.previous.keys()):
+                yield self._host_record(self.unlisted(instance_id), Coverage.TERMINATED)
+
+    def _store_ends(self, gone: Iterable[HostRecord]) -> None:
+        """Store that these hosts are gone, and what ran on them with them."""
+        ends = [self._end(known) for known in gone]
+        for end, outcome in zip(ends, self._context.writer.write_observations(ends), strict=True):
+            if isinstance(outcome, HostChanges):
+                self._context.emit(HostEnded(end.host, outcome.changes))
 
     def _end(self, known: HostRecord) -> HostObservation:
         now = self._context.clock.now()
@@ -158,13 +236,27 @@ class ScopeResults:
             known,
             coverage=Coverage.TERMINATED,
             run_id=self._context.run_id,
+            run_order=self._context.run_order,
             checked_at=now,
             databases=0,
             error=None,
             error_kind=None,
         )
-        host = Host(known.account_id, known.region, known.instance_id, Coverage.TERMINATED)
+        host = self.unlisted(known.instance_id)
         return HostObservation(host, HostGone(GoneReason.TERMINATED), now, coverage)
+
+    def unlisted(self, instance_id: str) -> Host:
+        """A host that is not there any more, as it was known."""
+        previous = self.previous.get(instance_id)
+        return Host(
+            self._scope.account_id,
+            self._scope.region,
+            instance_id,
+            Coverage.TERMINATED,
+            name=previous.name if previous else None,
+            platform=previous.platform if previous else None,
+            instance_type=previous.instance_type if previous else None,
+        )
 
     def store_unreached(self, unreached: Iterable[Host]) -> None:
         """Store that the run did not get to these hosts; what is known of them stays."""
@@ -223,6 +315,7 @@ class ScopeResults:
             instance_id=host.instance_id,
             coverage=coverage,
             run_id=self._context.run_id,
+            run_order=self._context.run_order,
             checked_at=self._context.clock.now(),
             name=host.name,
             platform=host.platform,

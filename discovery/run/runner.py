@@ -15,6 +15,7 @@ from discovery import artefacts
 from discovery.aws.lease import Lease
 from discovery.aws.runs import RunStore
 from discovery.aws.session import Aws
+from discovery.aws.store_clock import StoreClock, clock_warning
 from discovery.aws.watched import note_unwatched
 from discovery.clock import Clock
 from discovery.errors import AwsError, NotFoundError
@@ -82,7 +83,7 @@ class DiscoveryRun:
     """
 
     aws: Aws
-    clock: Clock
+    clock: StoreClock
     record: RunRecord
     plan: Plan
     lease: Lease
@@ -90,7 +91,7 @@ class DiscoveryRun:
 
     @property
     def run_id(self) -> str:
-        """The run's id; ids sort by time."""
+        """The run's id: DynamoDB's time when it began, and something at random."""
         return self.record.run_id
 
     @classmethod
@@ -117,14 +118,15 @@ class DiscoveryRun:
             settings.placeholders()
         )  # what is not configured fails here, before any call
         aws = aws or Aws(settings)
-        clock = clock or Clock()
         runs = RunStore(aws)
         done: set[Scope] = set()
         if resume:
             request, done = _unfinished(runs, resume)
         plan = plan or plan_run(aws, request)
         plan = replace(plan, scopes=tuple(scope for scope in plan.scopes if scope not in done))
-        now = clock.now()
+        time = StoreClock(clock)
+        time.ask(aws)
+        now = time.now()
         record = RunRecord(
             run_id=f"{now:%Y%m%dT%H%M%S}.{now.microsecond // 1000:03d}Z-{secrets.token_hex(3)}",
             status=RunStatus.RUNNING,
@@ -136,11 +138,14 @@ class DiscoveryRun:
             request=request,
             scopes_total=len(plan.scopes),
             accounts_skipped=plan.skipped,
+            clock_ahead_seconds=_worth_saying(time),
         )
-        lease = Lease(aws, record.run_id, record.holder, lease_seconds, now=clock.now)
-        lease.acquire()
+        lease = Lease(aws, record.run_id, record.holder, lease_seconds, clock=time)
+        earlier = runs.recent_runs()
+        highest = max((run.run_order for run in earlier), default=0)
+        record = replace(record, run_order=lease.acquire(highest))
         try:
-            for other in runs.recent_runs():  # who holds the lease is the only one that runs
+            for other in earlier:  # who holds the lease is the only one that runs
                 runs.abandon(other, now)
             runs.create_run(record)
             if request.is_everything and not resume:
@@ -150,7 +155,7 @@ class DiscoveryRun:
             with suppress(AwsError):  # it lapses by itself
                 lease.release()  # no run that cannot be watched or cancelled may block the next one
             raise
-        return cls(aws, clock, record, plan, lease, resume)
+        return cls(aws, time, record, plan, lease, resume)
 
     def execute(
         self,
@@ -176,6 +181,15 @@ class DiscoveryRun:
     def read_history(self) -> History:
         """What earlier runs leave to this one. Raises AwsError."""
         return read_history(RunStore(self.aws), self.run_id, self.clock.now(), self.resumes)
+
+
+def _worth_saying(clock: StoreClock) -> float | None:
+    """How far this machine's clock is ahead, when that is to be told of."""
+    warning = clock_warning(clock.machine_off)
+    if warning is None:
+        return None
+    _log.warning("%s: what the run stores has DynamoDB's time", warning)
+    return round(clock.machine_off.total_seconds(), 1)
 
 
 def _unfinished(runs: RunStore, run_id: str) -> tuple[RunRequest, set[Scope]]:

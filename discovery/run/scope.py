@@ -47,6 +47,7 @@ class ScopeScan:
         scope, run_id = self._scope, self._context.run_id
         with log_context(run_id=run_id, account_id=scope.account_id, region=scope.region):
             try:
+                self._context.check_lease()
                 step()
             except Exception as error:  # a defect met in one scope must not cost the others theirs
                 _log.exception("scope failed")
@@ -82,13 +83,13 @@ class ScopeScan:
             if host.coverage is Coverage.PENDING and not self._is_done_before(host)
         }
         record = self._results.record
-        targeted = len(targets) + record.hosts_scanned + record.hosts_failed
+        targeted = len(targets) + record.hosts_done
         self._results.record = replace(record, hosts_listed=len(listed), hosts_targeted=targeted)
         untargeted = Counter(host.coverage for host in listed)
         del untargeted[Coverage.PENDING]
         self._context.emit(ScopeListed(self._scope, len(listed), targeted, untargeted))
-        self._results.store_untargeted(listed)
-        self._commands.adopt_in_flight(targets)
+        self._results.store_untargeted(listed, self._commands.hosts_in_flight)
+        self._commands.adopt_in_flight(targets, listed)
         self._commands.send(list(targets.values()))
         self._wait()
 
@@ -137,7 +138,8 @@ class ScopeScan:
             return ScopeStatus.CANCELLED
         if record.error:
             return ScopeStatus.FAILED
-        done = record.hosts_scanned == record.hosts_targeted
+        collected = record.hosts_collected if self._context.resumes else 0
+        done = record.hosts_scanned + collected == record.hosts_targeted
         return ScopeStatus.SUCCEEDED if done else ScopeStatus.PARTIAL
 
     def _fail(self, kind: FailureKind, message: str) -> None:

@@ -24,7 +24,7 @@ from pydantic import TypeAdapter, ValidationError
 from discovery.aws.errors import aws_errors
 from discovery.aws.session import Aws
 from discovery.errors import AwsError, DiscoveryError, FailureKind
-from discovery.model import Coverage, Failure, ReportedDatabase
+from discovery.model import Coverage, Failure, HostReport, ReportedDatabase
 from discovery.run.writes import WRITE, HostObservation, Write, WriteApplier
 from discovery.settings import Settings
 
@@ -203,8 +203,8 @@ class Spool:
 
 
 def as_failure(write: Write, why: str) -> HostObservation | None:
-    """A host's result as a failure of the host; None for a write that is none."""
-    if not isinstance(write, HostObservation) or isinstance(write.result, Failure):
+    """A host's report as a failure of the host; None for a write that is none."""
+    if not isinstance(write, HostObservation) or not isinstance(write.result, HostReport):
         return None
     failure = Failure(FailureKind.STORE_FAILED, why)
     coverage = replace(
@@ -219,7 +219,7 @@ def as_failure(write: Write, why: str) -> HostObservation | None:
 
 def _too_large(write: Write) -> str | None:
     """Why DynamoDB will never take `write`."""
-    if not isinstance(write, HostObservation) or isinstance(write.result, Failure):
+    if not isinstance(write, HostObservation) or not isinstance(write.result, HostReport):
         return None
     for database in write.result.databases:
         size = len(_DATABASE.dump_json(database))

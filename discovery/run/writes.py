@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Annotated, Literal
 
@@ -152,9 +152,14 @@ class WriteApplier:
         Raises AwsError. Some of them may be stored then; storing them again does no harm.
         """
         changes = [self._reconcile(observation) for observation in observations]
-        coverage = (observation.coverage for observation in observations)
-        self._hosts.write(*map(HostRows, changes, coverage))
-        return changes
+        coverage = [observation.coverage for observation in observations]
+        superseded = self._hosts.write(*map(HostRows, changes, coverage))
+        return [
+            replace(host_changes, superseded=True, changes=())
+            if host_changes.superseded or observation.coverage in superseded
+            else host_changes
+            for observation, host_changes in zip(observations, changes, strict=True)
+        ]
 
     def replay(self, write: Write) -> None:
         """Store a write that was spooled. Raises AwsError."""
@@ -177,6 +182,7 @@ class WriteApplier:
             observation.host,
             observation.result,
             run_id=observation.run_id,
+            run_order=observation.coverage.run_order,
             now=observation.seen_at,
             gone_ttl_days=self._settings.gone_ttl_days,
             environment_tags=self._settings.environment_tags,

@@ -34,6 +34,8 @@ COVERAGE_LABELS: Mapping[Coverage, str] = {
     Coverage.TERMINATED: "Terminated",
     Coverage.RELEASED: "Released",
     Coverage.NOT_REACHED: "Not reached",
+    Coverage.COLLECTED: "Collected",
+    Coverage.SUPERSEDED: "Superseded",
     Coverage.PENDING: "Pending",
 }
 
@@ -183,3 +185,9 @@ def skipped_accounts(skipped: Mapping[str, str], named: int = 5) -> str:
         + (f" and {len(accounts) - named:,} more)" if len(accounts) > named else ")")
         for reason, accounts in by_reason.items()
     )
+
+
+def clock_off(run: RunRecord) -> str:
+    """`300 s ahead of DynamoDB's`: the clock of the machine that began the run."""
+    ahead = run.clock_ahead_seconds or 0.0
+    return f"{abs(ahead):.0f} s {'ahead of' if ahead > 0 else 'behind'} DynamoDB's"

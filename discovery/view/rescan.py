@@ -14,6 +14,7 @@ from discovery.settings import ORGANIZATION, Settings
 from discovery.view.formatting import DASH, lasted, number, part_of
 from discovery.view.labels import (
     changes_found,
+    clock_off,
     not_scanned,
     request_label,
     requests_sent,
@@ -36,6 +37,8 @@ SCOPE_COLUMNS: tuple[Column[ScopeRecord], ...] = (
     Column("Listed", "hosts_listed", format="number", alignment="right"),
     Column("Targeted", "hosts_targeted", format="number", alignment="right"),
     Column("Scanned", "hosts_scanned", format="number", alignment="right"),
+    Column("Collected", "hosts_collected", format="number", alignment="right"),
+    Column("Superseded", "hosts_superseded", format="number", alignment="right"),
     Column("Failed", "hosts_failed", format="number", alignment="right"),
     Column("Databases", "databases", format="number", alignment="right"),
     Column("Failure", "error_kind", format="word"),
@@ -63,6 +66,8 @@ RUN_COLUMNS: tuple[Column[RunRecord], ...] = (
         value=lambda run, _: part_of(run.hosts_scanned, run.hosts_listed),
         alignment="right",
     ),
+    Column("Collected", "hosts_collected", format="number", alignment="right"),
+    Column("Superseded", "hosts_superseded", format="number", alignment="right"),
     Column("Failed", "hosts_failed", format="number", alignment="right"),
     Column(
         "Scopes failed",
@@ -182,6 +187,8 @@ def run_facts(run: RunRecord) -> list[tuple[str, str]]:
         ("Account regions", part_of(run.scopes_done - run.scopes_failed, run.scopes_total)),
         *([("Accounts skipped", skipped)] if skipped else []),
         ("Hosts scanned", f"{targeted} targeted, {number(run.hosts_listed)} listed"),
+        ("Hosts collected", _collected(run)),
+        ("Hosts superseded", number(run.hosts_superseded)),
         ("Hosts failed", number(run.hosts_failed)),
         ("Hosts not scanned", not_scanned(run.not_scanned)),
         ("Databases", number(run.databases)),
@@ -190,7 +197,14 @@ def run_facts(run: RunRecord) -> list[tuple[str, str]]:
         ("API requests", requests_sent(run)),
         ("DynamoDB units", units_used(run)),
         ("Took", _took(run)),
+        *([("Clock of its machine", clock_off(run))] if run.clock_ahead_seconds else []),
     ]
+
+
+def _collected(run: RunRecord) -> str:
+    """`3, answered to an earlier run`."""
+    count = number(run.hosts_collected)
+    return f"{count}, answered to an earlier run" if run.hosts_collected else count
 
 
 def _took(run: RunRecord) -> str:

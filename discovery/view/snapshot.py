@@ -176,15 +176,17 @@ class TableReader:
             return tuple(zip(runs, pool.map(self._changes_of, runs), strict=True))
 
     def _changes_of(self, run: RunRecord) -> tuple[Change, ...]:
-        """What one run found. Kept once it cannot grow any more: a run with failed hosts may, as
-        `replay` stores days later what DynamoDB did not take."""
+        """What one run found. Kept once it cannot grow any more: a run that did not succeed may, as
+        `replay` stores days later what DynamoDB did not take, and the next run what it left in
+        flight."""
         if run.run_id in self._changes:
             return self._changes[run.run_id]
-        if not run.changes and not run.hosts_failed:
+        is_whole = run.status is RunStatus.SUCCEEDED and not run.hosts_failed
+        if not run.changes and is_whole:
             return ()
         found = tuple(self.runs.changes(run.run_id))
         ended = run.finished_at
-        if ended and (not run.hosts_failed or datetime.now(UTC) - ended > _REPLAYED_WITHIN):
+        if ended and (is_whole or datetime.now(UTC) - ended > _REPLAYED_WITHIN):
             self._changes[run.run_id] = found
         return found
 

@@ -193,8 +193,9 @@ def test_scopes_and_hosts_keep_their_newest_state(aws: Aws) -> None:
     the coverage it had."""
     runs = RunStore(aws)
     scope = ScopeRecord(EARLIER, "111111111111", "eu-west-1", ScopeStatus.SUCCEEDED, hosts_listed=2)
+    scope = replace(scope, run_order=1)
     runs.put_scope(scope, newest=True)
-    chosen = replace(scope, run_id=LATER, hosts_listed=1)
+    chosen = replace(scope, run_id=LATER, run_order=2, hosts_listed=1)
     runs.put_scope(chosen, newest=False)
     assert runs.latest_scopes() == [scope]
     assert runs.scopes(LATER) == [chosen]
@@ -240,7 +241,7 @@ def _assert_batched(aws: Aws, *, hosts: int, calls: int) -> None:
         HostRecord(account, "eu-west-1", f"i-{at:08x}", Coverage.STOPPED, EARLIER, NOW)
         for at in range(hosts)
     ]
-    newer = replace(stopped[0], coverage=Coverage.SCANNED, run_id=LATER)
+    newer = replace(stopped[0], coverage=Coverage.SCANNED, run_id=LATER, run_order=2)
     writer.write_coverage([newer])
     before = aws.calls.usage().calls
     writer.write_coverage(stopped)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -62,7 +62,7 @@ REPORTED = ReportedDatabase(
 
 
 def reconcile(
-    known: Sequence[DatabaseRecord], result: HostResult, run_id: str = RUN
+    known: Sequence[DatabaseRecord], result: HostResult, run_id: str = RUN, run_order: int = 0
 ) -> HostChanges:
     """`reconcile_host` with this module's run, time and settings."""
     return reconcile_host(
@@ -70,6 +70,7 @@ def reconcile(
         HOST,
         result,
         run_id=run_id,
+        run_order=run_order,
         now=NOW,
         gone_ttl_days=90,
         environment_tags=("Environment", "Env"),
@@ -384,9 +385,19 @@ def test_a_failure_is_told_by_the_placeholder_and_changes_nothing_else() -> None
 
 def test_an_older_run_changes_nothing_that_a_newer_one_wrote() -> None:
     """A run that was overtaken must not bring back what it saw before."""
-    newer = known_record(run_id="20990101T000000Z-000000")
+    newer = known_record(run_order=7)
     for result in (scanned(), scanned(REPORTED), failed()):
-        assert reconcile([newer], result) == HostChanges()
+        assert reconcile([newer], result) == HostChanges(superseded=True)
+
+
+def test_what_a_wrong_clock_wrote_without_an_order_stands_in_nobodys_way() -> None:
+    """A record of an early version, dated years ahead in id and times, is older than any run that
+    has an order."""
+    ahead = datetime(2099, 1, 1, tzinfo=UTC)
+    wrong = known_record(run_id="20990101T000000Z-000000", last_seen=ahead)
+    assert reconcile([wrong], scanned(REPORTED)) == HostChanges(superseded=True)
+    (record,) = reconcile([wrong], scanned(REPORTED), run_order=1).puts
+    assert (record.run_order, record.run_id) == (1, RUN)
 
 
 @pytest.mark.parametrize(

@@ -150,7 +150,7 @@ def test_the_largest_record_is_an_item_that_dynamodb_takes() -> None:
     covered = HostRecord(
         "1" * 12, "r", "i", Coverage.SCANNED, "r", NOW, warnings=result.warnings, error=WIDE * 1000
     )
-    item = host_item(covered)
+    item = host_item(covered, 30)
     assert len(json.dumps(item, default=str, ensure_ascii=False).encode()) < MAX_ITEM
 
 

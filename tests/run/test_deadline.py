@@ -73,18 +73,21 @@ def test_at_the_deadline_what_finished_is_stored_and_the_rest_is_on_record(
 
 @pytest.mark.parametrize("resumes", [True, False])
 def test_the_next_run_collects_instead_of_sending_again(aws: SimulatedAws, resumes: bool) -> None:
-    """Hosts in flight are asked for their answer; with `resume`, the others are left alone."""
+    """Hosts in flight are asked for their answer, which is collected; with `resume`, the others are
+    left alone, and the run that it completes has seen all."""
     first = run(aws, seconds=14)
     left = store(aws).outstanding(first.run_id)
     in_flight = {id_ for one in left for id_ in one.instance_ids}
     aws.clock.sleep(30)
     second = run(aws, resume=first.run_id if resumes else None)
-    assert (second.status, exit_code(second)) == (RunStatus.SUCCEEDED, 0)
+    ended = (RunStatus.SUCCEEDED, 0) if resumes else (RunStatus.PARTIAL, 0)
+    assert (second.status, exit_code(second)) == ended
     assert inventory_size(aws) == HOSTS
     assert {id_ for id_ in in_flight if aws.sent[id_] != 1} == set()
     assert store(aws).outstanding(first.run_id) == []
     assert store(aws).outstanding(second.run_id) == []
-    assert second.hosts_scanned == (len(in_flight) if resumes else HOSTS)
+    assert second.hosts_collected == len(in_flight)
+    assert second.hosts_scanned == (0 if resumes else HOSTS - len(in_flight))
 
 
 def test_no_command_is_sent_that_could_not_finish(aws: SimulatedAws) -> None:
@@ -154,5 +157,5 @@ def test_credentials_that_expire_leave_what_is_in_flight_to_be_collected(
     left = store(aws).outstanding(first.run_id)
     assert sum(len(one.instance_ids) for one in left) == HOSTS
     aws.limits = LIMITS
-    assert run(aws).hosts_scanned == HOSTS
+    assert run(aws).hosts_collected == HOSTS
     assert set(aws.sent.values()) == {1}

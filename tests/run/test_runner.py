@@ -381,7 +381,7 @@ def test_nothing_configured_is_said_before_any_call(settings: Settings) -> None:
 def test_a_run_that_cannot_begin_leaves_no_lease(sandbox: Sandbox, settings: Settings) -> None:
     """When its record cannot be stored, the run fails at once and does not block the next one."""
     (host,) = hosts_of(sandbox, 1)
-    sandbox.fail_next("dynamodb:PutItem", "ValidationException", 1, skip=1)
+    sandbox.fail_next("dynamodb:PutItem", "ValidationException", 1)
     with pytest.raises(AwsError):
         scan(settings, host)
     assert RunStore(Aws(settings)).recent_runs() == []

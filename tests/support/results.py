@@ -28,6 +28,8 @@ from discovery.run.writes import HostObservation
 
 NOW = datetime(2026, 2, 4, 10, 0, 0, 123000, tzinfo=UTC)
 EARLIER, LATER = "20260204T090000.000Z-aaaaaa", "20260204T100000.000Z-bbbbbb"
+ORDERS = {EARLIER: 1, LATER: 2}
+"""The order of each run."""
 
 
 def a_record(**fields: object) -> DatabaseRecord:
@@ -53,7 +55,9 @@ def a_record(**fields: object) -> DatabaseRecord:
         tags={"Name": "=orders"},
         warnings=("a <b>warning</b>",),
     )
-    return replace(record, **fields)  # type: ignore[arg-type]
+    record = replace(record, **fields)  # type: ignore[arg-type]
+    order = fields.get("run_order", ORDERS.get(record.run_id, 0))
+    return replace(record, run_order=order)  # type: ignore[arg-type]
 
 
 def host_rows(run_id: str, *, failed: bool = False, databases: int = 1) -> HostRows:
@@ -65,6 +69,7 @@ def host_rows(run_id: str, *, failed: bool = False, databases: int = 1) -> HostR
         Coverage.FAILED if failed else Coverage.SCANNED,
         run_id,
         NOW,
+        run_order=ORDERS.get(run_id, 0),
         databases=None if failed else databases,
         error_kind=FailureKind.TIMED_OUT if failed else None,
     )

@@ -308,7 +308,7 @@ class _Process:
         if operation in ("SendMessage", "DeleteMessage"):
             return apply()
         self._calls[operation] += 1
-        if operation == "UpdateItem" and self._step.mute:
+        if operation == "UpdateItem" and self._step.mute and self.run_id:
             raise failure("ThrottlingException", operation)
         outages = (one for one in self._step.outages if one.covers(self._calls, operation))
         outage = next(outages, None)
