@@ -71,9 +71,12 @@ class Settings(BaseModel):
     dead_letter_queue: Annotated[str | None, Field(alias="DISCOVERY_DLQ_URL")] = None
     endpoint_url: Annotated[str | None, Field(alias="AWS_ENDPOINT_URL")] = None
     sandbox: Annotated[bool, Field(alias="DISCOVERY_SANDBOX")] = False
+    host_names: Annotated[tuple[str, ...], Field(alias="DISCOVERY_HOST_NAMES")] = ()
     require_sign_in: Annotated[bool | None, Field(alias="DISCOVERY_REQUIRE_SIGN_IN")] = None
 
-    @field_validator("accounts", "units", "regions", "environment_tags", mode="before")
+    @field_validator(
+        "accounts", "units", "regions", "environment_tags", "host_names", mode="before"
+    )
     @classmethod
     def _split(cls, value: object) -> object:
         if isinstance(value, str):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -15,7 +16,8 @@ from discovery.aws.items import (
 )
 from discovery.aws.replies import pages
 from discovery.aws.session import Aws
-from discovery.model import DatabaseRecord
+from discovery.aws.watched import unwatched_scopes
+from discovery.model import DatabaseRecord, Scope
 
 _ADAPTER = TypeAdapter(DatabaseRecord)
 
@@ -25,6 +27,7 @@ class Inventory:
     DynamoDB refuses."""
 
     def __init__(self, aws: Aws) -> None:
+        self._aws = aws
         self._name = aws.settings.results_table
         self._table = aws.table(self._name)
 
@@ -55,6 +58,10 @@ class Inventory:
             ExpressionAttributeValues={":account": account_id, ":sk": f"{instance_id}#"},
             ConsistentRead=True,
         )
+
+    def unwatched_scopes(self) -> dict[Scope, datetime]:
+        """The scopes that runs no longer scan, each since when."""
+        return unwatched_scopes(self._aws)
 
     def _records(self, operation: str, **arguments: Any) -> Iterator[DatabaseRecord]:
         client = self._table.meta.client

@@ -8,15 +8,20 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 
-import streamlit.config
 from starlette.middleware import Middleware
 from streamlit.runtime.pages_manager import PagesManager
 from streamlit.starlette import App
 
 from discovery.artefacts import ROOT
+from discovery.settings import load_settings
 from discovery.view import sign_in
+from discovery.view.page_policy import PagePolicy
 from discovery.view.sign_in_gate import SignInGate
+from discovery.view.snapshot import stored_inventory
+from discovery.view.streamlit_options import set_options
 from discovery.web import process
+from discovery.web.api_door import api_door
+from discovery.web.own_names import OwnNames, OwnNamesOnly
 from discovery.web.process import LOOPBACK, ReadyCheck
 from discovery.web.server import ERROR_HANDLERS, Connect, routes
 
@@ -29,10 +34,12 @@ def create_app(
     *,
     address: str = LOOPBACK,
     port: int = 8501,
-    inventory: Connect | None = None,
+    inventory: Connect = stored_inventory,
+    open_api: bool = False,
     reload: bool = False,
 ) -> App:
-    """The ASGI application. `inventory` gives what `/api` reads; by default, the results table.
+    """The ASGI application. `inventory` gives what `/api` reads; by default, the pages' snapshot.
+    `open_api` as in `api_door`.
 
     With `reload`, a page that is open runs again when a file of its own is saved.
 
@@ -42,25 +49,22 @@ def create_app(
     # Streamlit runs dashboard.py by its path; what that imports lies beside it.
     if str(ROOT) not in sys.path:
         sys.path.insert(0, str(ROOT))
+    door = api_door(address, open_api=open_api, secrets_files=sign_in.secrets_files)
+    names = OwnNames(address, port, load_settings().host_names)
     app = App(
         DASHBOARD,
-        routes=routes(address, inventory),
-        middleware=[Middleware(SignInGate)],
+        routes=routes(inventory, door),
+        middleware=[
+            Middleware(OwnNamesOnly, names, any_host=[_READY.path]),
+            Middleware(PagePolicy),
+            Middleware(SignInGate),
+        ],
         exception_handlers=dict(ERROR_HANDLERS),
     )
-    # App has told Streamlit where dashboard.py is: only now is our config.toml found from any
-    # working directory. These options win over any other config.toml.
-    streamlit.config.get_config_options(
-        force_reparse=True,
-        options_from_flags={
-            "server.address": address,
-            "server.port": port,
-            "server.headless": True,
-            "browser.gatherUsageStats": False,
-            **({"server.fileWatcherType": "auto", "server.runOnSave": True} if reload else {}),
-        },
-    )
+    set_options(address, port, reload=reload)
     sign_in.take_over()
+    if public := sign_in.public_host():
+        names.add(public)
     # Until the first st.navigation call Streamlit takes any folder named pages/ for pages of its
     # own, and tells a fresh server's first visitor of /databases that there is no such page.
     PagesManager.uses_pages_directory = False
@@ -71,12 +75,15 @@ def serve(
     port: int,
     *,
     address: str = LOOPBACK,
+    open_api: bool = False,
     on_ready: Callable[[str], None] | None = None,
     reload: bool = False,
 ) -> None:
-    """Serve pages and routes, as `process.run` does; `reload` as in `create_app`."""
+    """Serve pages and routes, as `process.run` does; `open_api` and `reload` as in `create_app`."""
     process.run(
-        lambda listening_port: create_app(address=address, port=listening_port, reload=reload),
+        lambda listening_port: create_app(
+            address=address, port=listening_port, open_api=open_api, reload=reload
+        ),
         port,
         address=address,
         ready=_READY,

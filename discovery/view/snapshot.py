@@ -7,7 +7,8 @@ a run began, went on or ended; while one goes on, loading takes at most a tenth 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -53,6 +54,14 @@ class Snapshot:
     loaded_at: datetime
     unwatched: Mapping[Scope, datetime] = field(default_factory=dict)
 
+    @cached_property
+    def by_account(self) -> Mapping[str, Sequence[DatabaseRecord]]:
+        """Account id -> its records, placeholders and gone ones included."""
+        found: defaultdict[str, list[DatabaseRecord]] = defaultdict(list)
+        for record in self.records:
+            found[record.account_id].append(record)
+        return found
+
     @property
     def as_of(self) -> datetime | None:
         """When the newest result was stored; None before there is one."""
@@ -86,6 +95,25 @@ class Snapshot:
             if scope.error_kind is not None
             and Scope(scope.account_id, scope.region) not in self.unwatched
         )
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotInventory:
+    """What the REST routes read: one snapshot, shared by all who ask."""
+
+    snapshot: Snapshot
+
+    def all_records(self) -> Iterator[DatabaseRecord]:
+        """Every record, placeholders and gone ones included."""
+        return iter(self.snapshot.records)
+
+    def account_records(self, account_id: str) -> Iterator[DatabaseRecord]:
+        """The records of one account; none for an unknown account."""
+        return iter(self.snapshot.by_account.get(account_id, ()))
+
+    def unwatched_scopes(self) -> Mapping[Scope, datetime]:
+        """The scopes that runs no longer scan, each since when."""
+        return self.snapshot.unwatched
 
 
 @dataclass(frozen=True, eq=False)
@@ -233,3 +261,8 @@ def settings() -> Settings:
 def table_reader() -> TableReader:
     """The reader of the tables that `settings()` names."""
     return TableReader(settings())
+
+
+def stored_inventory() -> SnapshotInventory:
+    """What the tables hold, as `table_reader` has it. Raises DiscoveryError."""
+    return SnapshotInventory(table_reader().snapshot())

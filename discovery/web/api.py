@@ -25,7 +25,7 @@ from typing import Any, Protocol
 from discovery.errors import DiscoveryError
 from discovery.inventory.as_of import AsOf
 from discovery.inventory.freshness import DEFAULT_STALE_DAYS
-from discovery.model import ENGINE_LABELS, DatabaseRecord
+from discovery.model import ENGINE_LABELS, DatabaseRecord, Scope
 from discovery.sanitize import shown
 from discovery.web.replies import Refused, Reply, error_body, failure, json_reply
 from discovery.web.shapes import Shapes
@@ -62,6 +62,9 @@ class Inventory(Protocol):
 
     def account_records(self, account_id: str) -> Iterator[DatabaseRecord]:
         """The records of one account, in any order; none for an unknown account."""
+
+    def unwatched_scopes(self) -> Mapping[Scope, datetime]:
+        """The scopes that runs no longer scan, each since when."""
 
 
 def respond(
@@ -101,7 +104,8 @@ def handle(
     Raises DiscoveryError when the inventory cannot be read.
     """
     try:
-        as_of = AsOf(datetime.now(UTC), stale_days)
+        unwatched = inventory.unwatched_scopes() if params.get(_DETAIL) else {}
+        as_of = AsOf(datetime.now(UTC), stale_days, unwatched)
         return HTTPStatus.OK, _route(inventory, method, path, params, as_of)
     except Refused as refused:
         return refused.status, error_body(refused.code, refused.message)

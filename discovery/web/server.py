@@ -8,17 +8,17 @@ from typing import Any
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from discovery.aws.inventory import Inventory
-from discovery.aws.session import shared_aws
 from discovery.sanitize import shown
 from discovery.settings import load_settings
 from discovery.web import api, process
-from discovery.web.process import LOOPBACK, ReadyCheck, is_loopback
+from discovery.web.api_door import Door, api_door
+from discovery.web.busy import Bound, Bounded
+from discovery.web.own_names import OwnNames, OwnNamesOnly
+from discovery.web.process import LOOPBACK, ReadyCheck
 
 _METHODS = ["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"]
 _READY = ReadyCheck("OPTIONS", "/api")
@@ -29,13 +29,18 @@ Connect = Callable[[], api.Inventory]
 
 def serve(
     port: int,
+    inventory: Connect,
     *,
     address: str = LOOPBACK,
+    open_api: bool = False,
     on_ready: Callable[[str], None] | None = None,
 ) -> None:
-    """Serve the routes alone, as `process.run` does."""
+    """Serve the routes alone, as `process.run` does; `inventory` and `open_api` as in
+    `create_app`."""
     process.run(
-        lambda _: create_app(address=address),
+        lambda listening_port: create_app(
+            inventory, address=address, port=listening_port, open_api=open_api
+        ),
         port,
         address=address,
         ready=_READY,
@@ -43,37 +48,39 @@ def serve(
     )
 
 
-def create_app(*, address: str = LOOPBACK, inventory: Connect | None = None) -> Starlette:
-    """The routes as an ASGI application. `inventory` gives what they read; by default, the results
-    table."""
+def create_app(
+    inventory: Connect,
+    *,
+    address: str = LOOPBACK,
+    port: int = 8501,
+    open_api: bool = False,
+) -> Starlette:
+    """The routes as an ASGI application. `inventory` gives what they read, for each request:
+    something that is read once for many. `open_api` as in `api_door`."""
+    names = OwnNames(address, port, load_settings().host_names)
     return Starlette(
-        routes=routes(address, inventory),
+        routes=routes(inventory, api_door(address, open_api=open_api)),
+        middleware=[Middleware(OwnNamesOnly, names)],
         exception_handlers={**ERROR_HANDLERS, HTTPStatus.NOT_FOUND: _elsewhere},
     )
 
 
-def routes(address: str, inventory: Connect | None = None) -> list[Route]:
-    """The routes at `/api`, for an application that listens on `address`."""
-    connect = inventory or _stored_inventory
+def routes(connect: Connect, door: Door) -> list[Route]:
+    """The routes at `/api`, behind `door` and within one bound."""
 
     def endpoint(request: Request) -> Response:
         """Runs in Starlette's thread pool, as DynamoDB is waited for."""
         params = {name: request.query_params.getlist(name) for name in request.query_params}
         path = "/" + request.path_params.get("path", "")
+        if request.method != "OPTIONS" and (closed := door()):
+            return _response(api.json_reply(HTTPStatus.FORBIDDEN, api.error_body("closed", closed)))
         return _response(api.respond(connect, request.method, path, params, _stale_days))
 
-    # The routes ask for no sign-in. On this machine only, they answer to its own names only, so
-    # that no web page can read them through a host name of its own that resolves to 127.0.0.1.
-    names = [address, "localhost", LOOPBACK] if is_loopback(address) else ["*"]
-    guard = [Middleware(TrustedHostMiddleware, allowed_hosts=names, www_redirect=False)]
+    within = [Middleware(Bounded, Bound())]
     return [
-        Route(path, endpoint, methods=_METHODS, middleware=guard)
+        Route(path, endpoint, methods=_METHODS, middleware=within)
         for path in ("/api", "/api/{path:path}")
     ]
-
-
-def _stored_inventory() -> api.Inventory:
-    return Inventory(shared_aws(load_settings()))
 
 
 def _stale_days() -> int:

@@ -321,3 +321,27 @@ def test_pages_ask_no_other_server(page: Page, server: str) -> None:
         open_page(page, server + path, title)
         page.wait_for_load_state("networkidle")
     assert asked - {""} == {urlsplit(server).netloc}
+
+
+@pytest.mark.parametrize("path", ["/", "/databases", "/changes", "/coverage", "/rescan"])
+def test_pages_keep_to_their_policy(page: Page, server: str, path: str) -> None:
+    """Under the Content-Security-Policy a page shows all it has: the browser refuses nothing."""
+    refused: list[str] = []
+    page.on(
+        "console",
+        lambda message: (
+            refused.append(message.text) if "Content Security Policy" in message.text else None
+        ),
+    )
+    page.goto(f"{server}{path}", wait_until="networkidle")
+    page.locator("h1").first.wait_for()
+    page.get_by_test_id("stAppRunningIcon").wait_for(state="detached")
+    page.wait_for_load_state("networkidle")
+    assert refused == []
+    # Text that becomes a script is refused. A script element is what an injection would make.
+    page.evaluate(
+        "() => { const one = document.createElement('script');"
+        "one.textContent = 'window.wasRun = true'; document.body.append(one) }"
+    )
+    assert page.evaluate("() => window.wasRun") is None
+    assert len(refused) == 1

@@ -7,7 +7,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from discovery.errors import FailureKind
-from discovery.model import NO_DATABASE, DatabaseRecord, DatabaseStatus, DiscoveryStatus
+from discovery.model import (
+    NO_DATABASE,
+    DatabaseRecord,
+    DatabaseStatus,
+    DiscoveryStatus,
+    Scope,
+)
 
 ACCOUNT = "123456789012"
 OTHER = "987654321098"
@@ -71,6 +77,10 @@ class MemoryInventory:
     def account_records(self, account_id: str) -> Iterator[DatabaseRecord]:
         """One account's records."""
         return (found for found in self.records if found.account_id == account_id)
+
+    def unwatched_scopes(self) -> dict[Scope, datetime]:
+        """None."""
+        return {}
 
 
 ALL_KINDS = (record(), record(account_id=OTHER), failure(instance_id="i-0bad"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -16,6 +17,7 @@ from discovery.model import (
     ENGINE_LABELS,
     DatabaseRecord,
     DatabaseStatus,
+    Scope,
 )
 from discovery.web import api
 from tests.support.api_records import (
@@ -44,6 +46,10 @@ class BrokenInventory:
         """Fails."""
         del account_id
         return self.all_records()
+
+    def unwatched_scopes(self) -> dict[Scope, datetime]:
+        """Fails."""
+        raise self.error
 
 
 def get(

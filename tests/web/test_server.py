@@ -26,7 +26,7 @@ from tests.support.stored import store_records
 
 pytestmark = pytest.mark.server
 
-APP = create_app(inventory=lambda: MemoryInventory(record()))
+APP = create_app(lambda: MemoryInventory(record()))
 
 
 @contextmanager
@@ -91,14 +91,32 @@ def test_there_is_nothing_beside_the_routes(path: str) -> None:
 
 def test_a_foreign_host_name_is_refused() -> None:
     """A web page whose own host name points at 127.0.0.1 cannot read the inventory."""
-    assert ask("/api/accounts", base="http://evil.example:8501").status_code == 400
+    assert ask("/api/accounts", base="http://evil.example:8501").status_code == 421
 
 
-def test_on_another_address_any_name_is_answered() -> None:
+def test_on_another_address_the_names_that_were_added_are_answered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """Behind a load balancer the host name is the balancer's."""
-    app = create_app(address="0.0.0.0", inventory=lambda: MemoryInventory(record()))  # noqa: S104
+    monkeypatch.setenv("DISCOVERY_HOST_NAMES", "inventory.example")
+    address = "0.0.0.0"  # noqa: S104
+    app = create_app(lambda: MemoryInventory(record()), address=address, open_api=True)
     reply = ask("/api/health", app=app, base="http://inventory.example")
     assert reply.json()["total_records"] == 1
+    assert ask("/api/health", app=app, base="http://other.example").status_code == 421
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST"])
+def test_beyond_this_machine_the_routes_are_closed(method: str) -> None:
+    """Whoever reaches the server would read the inventory: `--open-api` says that he may."""
+    app = create_app(lambda: MemoryInventory(record()), address="10.0.0.5")
+    reply = ask("/api/accounts", method, app=app, base="http://10.0.0.5:8501")
+    assert reply.status_code == 403
+    if method == "GET":
+        assert reply.json()["error"]["code"] == "closed"
+        assert "--open-api" in reply.json()["error"]["message"]
+    opened = create_app(lambda: MemoryInventory(record()), address="10.0.0.5", open_api=True)
+    assert ask("/api/accounts", app=opened, base="http://10.0.0.5:8501").status_code == 200
 
 
 def test_a_defect_is_a_json_error_without_its_text() -> None:
@@ -107,7 +125,7 @@ def test_a_defect_is_a_json_error_without_its_text() -> None:
     def broken() -> MemoryInventory:
         raise RuntimeError("secret")
 
-    reply = ask("/api/accounts", app=create_app(inventory=broken))
+    reply = ask("/api/accounts", app=create_app(broken))
     assert (reply.status_code, reply.json()["error"]["code"]) == (500, "internal")
     assert "secret" not in reply.text
 
@@ -141,4 +159,4 @@ def test_the_command_serves_the_table_without_the_dashboard(
 def test_an_impossible_address_is_named() -> None:
     """An address that this machine cannot have is a configuration error, as for the dashboard."""
     with pytest.raises(ConfigurationError, match=r"cannot listen on 192\.0\.2\.1 port 0"):
-        serve(0, address="192.0.2.1")
+        serve(0, MemoryInventory, address="192.0.2.1")
