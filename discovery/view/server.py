@@ -23,11 +23,11 @@ from discovery.web import process
 from discovery.web.api_door import api_door
 from discovery.web.own_names import OwnNames, OwnNamesOnly
 from discovery.web.process import LOOPBACK, ReadyCheck
-from discovery.web.server import ERROR_HANDLERS, Connect, routes
+from discovery.web.server import ERROR_HANDLERS, HEALTH, Connect, routes
 
 DASHBOARD = ROOT / "dashboard.py"
 
-_READY = ReadyCheck("GET", "/_stcore/health")
+_READY = ReadyCheck("GET", HEALTH)
 
 
 def create_app(
@@ -55,7 +55,7 @@ def create_app(
         DASHBOARD,
         routes=routes(inventory, door),
         middleware=[
-            Middleware(OwnNamesOnly, names, any_host=[_READY.path]),
+            Middleware(OwnNamesOnly, names, any_host=[HEALTH]),
             Middleware(PagePolicy),
             Middleware(SignInGate),
         ],

@@ -14,6 +14,7 @@ _CLOSED: dict[str, Any] = {
     "server.enableCORS": True,
     "server.enableXsrfProtection": True,
     "server.corsAllowedOrigins": [],
+    "server.xsrfCookieSameSite": "lax",
     "server.allowedHosts": [],
     # No other site frames the pages and gives them orders.
     "client.allowedOrigins": [],
@@ -22,6 +23,14 @@ _CLOSED: dict[str, Any] = {
     "server.scriptHealthCheckEnabled": False,
     "server.customComponentBaseUrlPath": "",
     "server.baseUrlPath": "",
+    # What is measured names no visitor: whoever asks for it is not signed in.
+    "server.unsafeMetricsUserAttributes": [],
+    "server.enableExpensiveMemoryStats": False,
+    # The pages take no files, no orders to run again on save, and offer their own downloads.
+    "server.maxUploadSize": 1,
+    "server.allowRunOnSave": False,
+    "client.disableDataExport": True,
+    "client.toolbarMode": "minimal",
     # Modes for Streamlit's own development and tests.
     "global.developmentMode": False,
     "global.unitTest": False,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -10,16 +11,20 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from discovery.web.api import error_body, json_reply
 
 _RETRY_AFTER_SECONDS = 2
+_PIECE = 64 * 1024
+"""Bytes of a body that are sent at once: the server waits for the one before to be taken, so that
+an answer nobody reads stays with us and does not fill the server's buffers."""
 
 
 @dataclass
 class Bound:
     """`running` requests at once, `waiting` more in line, each for at most `seconds`, the sending
-    of its answer included: a client that reads slowly holds a place, and not for ever."""
+    of its answer included: a client that reads slowly holds a place, and not for ever. A request
+    that is worked on in a thread holds its place until the thread is done."""
 
     running: int = 4
     waiting: int = 32
-    seconds: float = 60.0
+    seconds: float = 30.0
     present: int = 0
     places: asyncio.Semaphore = field(init=False)
 
@@ -52,7 +57,8 @@ class Bounded:
         async def sending(message: Message) -> None:
             nonlocal has_begun
             has_begun = True
-            await send(message)
+            for piece in _pieces(message):
+                await send(piece)
 
         try:
             async with asyncio.timeout(self._bound.seconds), self._bound.places:
@@ -62,6 +68,17 @@ class Bounded:
             if has_begun:
                 raise  # half an answer was sent: the connection is closed
             await _come_again(send)
+
+
+def _pieces(message: Message) -> Iterator[Message]:
+    """`message`, a long body in several."""
+    body = message.get("body", b"")
+    if len(body) <= _PIECE:
+        yield message
+        return
+    for start in range(0, len(body), _PIECE):
+        more = start + _PIECE < len(body) or message.get("more_body", False)
+        yield {**message, "body": body[start : start + _PIECE], "more_body": more}
 
 
 async def _has_left(receive: Receive) -> bool:

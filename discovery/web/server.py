@@ -21,8 +21,9 @@ from discovery.web.own_names import OwnNames, OwnNamesOnly
 from discovery.web.process import LOOPBACK, ReadyCheck
 
 _METHODS = ["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"]
-_READY = ReadyCheck("OPTIONS", "/api")
-"""Answered without reading the table."""
+HEALTH = "/_stcore/health"
+"""Where a load balancer asks whether the server lives: Streamlit's path, also without Streamlit."""
+_READY = ReadyCheck("GET", HEALTH)
 
 Connect = Callable[[], api.Inventory]
 
@@ -59,8 +60,11 @@ def create_app(
     something that is read once for many. `open_api` as in `api_door`."""
     names = OwnNames(address, port, load_settings().host_names)
     return Starlette(
-        routes=routes(inventory, api_door(address, open_api=open_api)),
-        middleware=[Middleware(OwnNamesOnly, names)],
+        routes=[
+            *routes(inventory, api_door(address, open_api=open_api)),
+            Route(HEALTH, _is_alive),
+        ],
+        middleware=[Middleware(OwnNamesOnly, names, any_host=[HEALTH])],
         exception_handlers={**ERROR_HANDLERS, HTTPStatus.NOT_FOUND: _elsewhere},
     )
 
@@ -81,6 +85,10 @@ def routes(connect: Connect, door: Door) -> list[Route]:
         Route(path, endpoint, methods=_METHODS, middleware=within)
         for path in ("/api", "/api/{path:path}")
     ]
+
+
+async def _is_alive(_request: Request) -> Response:
+    return Response("ok", media_type="text/plain")
 
 
 def _stale_days() -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import pytest
 from starlette.types import Message, Receive, Scope, Send
 
 from discovery.web.busy import Bound, Bounded
@@ -111,5 +112,38 @@ def test_a_place_is_not_held_for_ever() -> None:
         await asyncio.gather(*tasks)
         assert [client.status for client in clients] == [503, 503, 503]
         assert (bound.present, slow.now) == (0, 0)
+
+    asyncio.run(play())
+
+
+def test_an_answer_nobody_reads_stays_with_us_and_ends() -> None:
+    """A long body is handed to the server piece by piece: who reads nothing takes one, not all."""
+
+    async def answer(_: Scope, __: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"x" * 1_000_000})
+
+    async def play() -> None:
+        taken: list[int] = []
+        never = asyncio.Event()
+
+        async def send(message: Message) -> None:
+            if message["type"] == "http.response.body":
+                taken.append(len(message["body"]))
+                await never.wait()
+
+        bound = Bound(running=1, waiting=1, seconds=0.05)
+        with pytest.raises(TimeoutError):
+            await Bounded(answer, bound)(dict(SCOPE), Client().receive, send)
+        assert len(taken) == 1
+        assert taken[0] < 100_000
+        assert bound.present == 0
+        whole: list[bytes] = []
+
+        async def read(message: Message) -> None:
+            whole.append(message.get("body", b""))
+
+        await Bounded(answer, Bound())(dict(SCOPE), Client().receive, read)
+        assert b"".join(whole) == b"x" * 1_000_000
 
     asyncio.run(play())

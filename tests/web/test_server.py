@@ -119,6 +119,17 @@ def test_beyond_this_machine_the_routes_are_closed(method: str) -> None:
     assert ask("/api/accounts", app=opened, base="http://10.0.0.5:8501").status_code == 200
 
 
+def test_the_health_path_answers_any_name_and_reads_nothing() -> None:
+    """A load balancer does not know our names, and asks often."""
+
+    def unread() -> MemoryInventory:
+        raise AssertionError("the tables were read")
+
+    app = create_app(unread, address="10.0.0.5")
+    reply = ask("/_stcore/health", app=app, base="http://any.example")
+    assert (reply.status_code, reply.text) == (200, "ok")
+
+
 def test_a_defect_is_a_json_error_without_its_text() -> None:
     """What nobody foresaw is a 500 in the shape of every error; the details stay in the log."""
 
