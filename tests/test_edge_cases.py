@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from threading import Event as Flag
 from threading import Thread
 from typing import Any
@@ -24,6 +25,7 @@ from discovery.model import (
     RunRecord,
     RunRequest,
     RunStatus,
+    Scope,
     ScopeStatus,
 )
 from discovery.run import Event, HostDone, ScopeFinished, start_run
@@ -51,6 +53,10 @@ class Outcome:
     def account_records(self, account_id: str) -> Iterator[DatabaseRecord]:
         """The API's inventory: one account."""
         return (record for record in self.records if record.account_id == account_id)
+
+    def unwatched_scopes(self) -> dict[Scope, datetime]:
+        """The API's inventory: none has left."""
+        return {}
 
     def host_of(self, row: str) -> EstateHost:
         """The host that shows a row of the matrix."""

@@ -49,7 +49,7 @@ def create_app(
     # Streamlit runs dashboard.py by its path; what that imports lies beside it.
     if str(ROOT) not in sys.path:
         sys.path.insert(0, str(ROOT))
-    door = api_door(address, open_api=open_api, secrets_files=sign_in.secrets_files)
+    door = api_door(address, open_api=open_api)
     names = OwnNames(address, port, load_settings().host_names)
     app = App(
         DASHBOARD,

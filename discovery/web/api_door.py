@@ -6,12 +6,10 @@ else they are opened on purpose, with `serve --open-api`, behind a guard of one'
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Callable
 
 from discovery.settings import load_settings
 from discovery.web.process import is_loopback
-from discovery.web.secrets_files import default_files
 from discovery.web.sign_in import MEMORY
 
 Door = Callable[[], str | None]
@@ -20,12 +18,7 @@ Door = Callable[[], str | None]
 _HOW = "Start the server with --open-api to answer everyone who reaches it."
 
 
-def api_door(
-    address: str,
-    *,
-    open_api: bool = False,
-    secrets_files: Callable[[], Sequence[Path]] = default_files,
-) -> Door:
+def api_door(address: str, *, open_api: bool = False) -> Door:
     """The door of a server at `address`; `open_api` is what its command said."""
 
     def why_closed() -> str | None:
@@ -34,7 +27,7 @@ def api_door(
         if not is_loopback(address):
             return f"The routes do not ask who calls, and others reach this server. {_HOW}"
         required = load_settings().require_sign_in
-        sign_in = MEMORY.look(secrets_files(), required=required, address=address)
+        sign_in = MEMORY.look(required=required, address=address)
         if sign_in.closed_to_strangers:
             return f"The routes do not ask who calls, and the pages ask for sign-in. {_HOW}"
         return None
