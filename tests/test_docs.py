@@ -249,3 +249,14 @@ def test_files_that_a_document_names_are_there(document: Path) -> None:
         )
     ]
     assert missing == []
+
+
+def test_every_attack_that_the_security_page_names_is_a_test() -> None:
+    """A door whose test was renamed or lost is found here, and its guard's file is there."""
+    text = (ROOT / "docs/security.md").read_text(encoding="utf-8")
+    named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", text)
+    assert len(named) > 20
+    for file, name in named:
+        assert f"def {name}(" in (ROOT / file).read_text(encoding="utf-8"), f"{file}::{name}"
+    for guard in re.findall(r"`(discovery/[\w/]+\.py)`", text):
+        assert (ROOT / guard).is_file(), guard

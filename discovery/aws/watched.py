@@ -7,10 +7,14 @@ left, or its region is no longer scanned. What is known of it stays, and says so
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+
+from pydantic import TypeAdapter
 
 from discovery.aws.errors import aws_errors
+from discovery.aws.items import from_item, to_item
+from discovery.aws.replies import pages
 from discovery.aws.runs import RunStore
 from discovery.aws.session import Aws
 from discovery.model import Scope
@@ -18,19 +22,33 @@ from discovery.model import Scope
 _UNWATCHED = "UNWATCHED"
 
 
+@dataclass(frozen=True, slots=True)
+class _Left:
+    """A scope that runs left, and since when."""
+
+    account_id: str
+    region: str
+    since: datetime
+
+
+_LEFT = TypeAdapter(_Left)
+
+
 def unwatched_scopes(aws: Aws) -> dict[Scope, datetime]:
     """The scopes that runs no longer scan, each since when. Raises AwsError."""
-    pages = aws.table(aws.settings.runs_table).meta.client.get_paginator("query")
+    name = aws.settings.runs_table
     found: dict[Scope, datetime] = {}
     with aws_errors():
-        for page in pages.paginate(
-            TableName=aws.settings.runs_table,
+        for page in pages(
+            aws.table(name).meta.client,
+            "query",
+            TableName=name,
             KeyConditionExpression="pk = :pk",
             ExpressionAttributeValues={":pk": _UNWATCHED},
         ):
             for item in page["Items"]:
-                account_id, region = item["sk"].split("#")
-                found[Scope(account_id, region)] = datetime.fromisoformat(item["since"])
+                left = from_item(_LEFT, item, f"{name} {_UNWATCHED}")
+                found[Scope(left.account_id, left.region)] = left.since
     return found
 
 
@@ -49,8 +67,9 @@ def note_unwatched(
     table = aws.table(aws.settings.runs_table)
     for scope in sorted(known - watched - before.keys()):
         if scope.account_id not in silent_accounts:
+            left = _Left(scope.account_id, scope.region, now)
             with aws_errors():
-                table.put_item(Item={**_key(scope), "since": now.isoformat()})
+                table.put_item(Item=to_item(_LEFT, left) | _key(scope))
     for scope in sorted(before.keys() & watched):
         forget_unwatched(aws, scope)
 
@@ -61,5 +80,5 @@ def forget_unwatched(aws: Aws, scope: Scope) -> None:
         aws.table(aws.settings.runs_table).delete_item(Key=_key(scope))
 
 
-def _key(scope: Scope) -> dict[str, Any]:
+def _key(scope: Scope) -> dict[str, str]:
     return {"pk": _UNWATCHED, "sk": f"{scope.account_id}#{scope.region}"}
