@@ -175,7 +175,8 @@ def test_the_sandbox_knows_no_product() -> None:
             (
                 *("pages", "dashboard", "discovery.view.server"),
                 *("discovery.view.sign_in", "discovery.view.sign_in_cookie"),
-                "discovery.view.page_run",
+                *("discovery.view.page_run", "discovery.view.page_policy"),
+                "discovery.view.streamlit_options",
             ),
         ),
         (("pandas", "plotly"), ("discovery.view", "pages")),
@@ -186,7 +187,8 @@ def test_the_sandbox_knows_no_product() -> None:
             (
                 *("discovery.web.server", "discovery.web.process"),
                 *("discovery.view.server", "discovery.view.sign_in_gate"),
-                "discovery.view.sign_in_watch",
+                *("discovery.view.sign_in_watch", "discovery.view.page_policy"),
+                *("discovery.web.own_names", "discovery.web.busy"),
             ),
         ),
     ],

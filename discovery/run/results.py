@@ -3,7 +3,7 @@ reason. Stored host by host, and counted."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import NamedTuple
@@ -62,6 +62,7 @@ class ScopeResults:
         self._context = context
         self._scope = scope
         self.previous: Mapping[str, HostRecord] = {}
+        self._gone_but_asked: dict[str, HostRecord] = {}
         self.record = ScopeRecord(
             context.run_id,
             scope.account_id,
@@ -120,11 +121,8 @@ class ScopeResults:
         for observation, outcome in zip(observations, written, strict=True):
             with log_context(instance_id=observation.host.instance_id):
                 self._count_collected(observation, outcome, count=count)
-        self._store_ends(
-            observation.coverage
-            for observation in observations
-            if observation.host.coverage is Coverage.TERMINATED
-        )
+            if observation.host.instance_id in self._gone_but_asked:
+                self._gone_but_asked[observation.host.instance_id] = observation.coverage
 
     def _count_collected(
         self, observation: HostObservation, outcome: HostChanges | Spooled, *, count: bool
@@ -207,9 +205,18 @@ class ScopeResults:
         hosts that are known, and those of commands that earlier runs have left `in_flight`."""
         untargeted = (host for host in listed if host.coverage is not Coverage.PENDING)
         self._not_scanned([self._host_record(host, host.coverage) for host in untargeted])
-        self._store_ends(self._gone(listed, in_flight))
+        asked = set(in_flight)
+        gone = {known.instance_id: known for known in self._gone(listed, asked)}
+        self._store_ends(known for id_, known in gone.items() if id_ not in asked)
+        self._gone_but_asked = {id_: known for id_, known in gone.items() if id_ in asked}
 
-    def _gone(self, listed: Sequence[Host], in_flight: Iterable[str]) -> Iterator[HostRecord]:
+    def end_asked(self) -> None:
+        """Store the end of gone hosts whose answers to earlier runs were waited for: those come
+        first, as what was last known of the host."""
+        self._store_ends(self._gone_but_asked.values())
+        self._gone_but_asked = {}
+
+    def _gone(self, listed: Sequence[Host], in_flight: Collection[str]) -> Iterator[HostRecord]:
         """The hosts that this listing, which is complete, proves to be gone, and of which
         something may still be on record."""
         here = {host.instance_id for host in listed if host.coverage is not Coverage.TERMINATED}

@@ -148,6 +148,7 @@ class ScopeScan:
         self._finish(ScopeStatus.FAILED)
 
     def _finish(self, status: ScopeStatus) -> None:
+        self._results.end_asked()
         record = replace(self._results.record, status=status)
         newest = not self._context.request.instances and status is not ScopeStatus.CANCELLED
         self._context.writer.write(ScopeEnd(record, newest))

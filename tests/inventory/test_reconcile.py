@@ -223,7 +223,8 @@ def test_an_older_listing_does_not_take_away_what_a_newer_run_met() -> None:
         discovery_status=DiscoveryStatus.FAILED,
         run_id=RUN + "9",
     )
-    assert reconcile([known_record(), met], HostGone(GoneReason.TERMINATED)) == HostChanges()
+    changes = reconcile([known_record(), met], HostGone(GoneReason.TERMINATED))
+    assert changes == HostChanges(superseded=True)
 
 
 def test_an_incomplete_report_makes_nothing_gone() -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from discovery.aws import run_command
 from discovery.aws.inventory import Inventory
-from discovery.model import Coverage, RunRecord, RunStatus
+from discovery.model import Coverage, DatabaseStatus, GoneReason, RunRecord, RunStatus
 from simulation.aws import Limits
 from tests.support.world import CLEAN, Run, World
 
@@ -115,8 +115,8 @@ def test_a_failure_of_an_earlier_run_is_no_answer(world: World) -> None:
 def test_a_host_that_answered_and_is_gone_is_on_record_with_what_it_answered(
     world: World,
 ) -> None:
-    """It was never stored before. Its databases are, as it answered them; its coverage says that it
-    is terminated, by the run that found it so."""
+    """It was never stored before. Its databases are, as it answered them and when, and then gone
+    with it; its coverage says that it is terminated, by the run that found it so."""
     first = cut_short(world)
     account = world.settings.accounts[0]
     gone = world.hosts[account].pop()
@@ -130,8 +130,10 @@ def test_a_host_that_answered_and_is_gone_is_on_record_with_what_it_answered(
     assert second
     (covered,) = (one for one in world.runs.host_records([account]) if one.instance_id == gone)
     assert (covered.coverage, covered.run_id) == (Coverage.TERMINATED, second.run_id)
-    assert by_instance(world)[gone].run_id == first.run_id
-    assert by_instance(world)[gone].version == "8.0.35"
+    record = by_instance(world)[gone]
+    assert (record.status, record.gone_reason) == (DatabaseStatus.GONE, GoneReason.TERMINATED)
+    assert (record.version, record.run_id) == ("8.0.35", second.run_id)
+    assert record.last_seen and first.started_at < record.last_seen < second.started_at
     assert second.hosts_targeted == HOSTS - 1 == second.hosts_collected
 
 
@@ -155,7 +157,8 @@ def test_a_host_that_vanishes_keeps_its_tags(world: World) -> None:
     world.clock.sleep(60)
     assert world.run(Run())
     (record,) = Inventory(seam).host_records(account, gone)
-    assert record.run_id == cut.run_id
+    assert record.gone_reason is GoneReason.TERMINATED
+    assert record.last_seen and record.last_seen > cut.started_at, "the answer came first"
     assert (record.instance_name, record.environment) == ("orders-1", "production")
     assert record.tags == {"Owner": "orders"}
 
