@@ -286,10 +286,12 @@ class _Queue:
     aws: SimulatedAws
 
     def send_message(self, MessageBody: str, **_queue: Any) -> None:  # noqa: N803 - boto3's names
-        def send() -> None:
-            self.aws.queue[f"receipt-{self.aws.counts['sqs:SendMessage']}"] = (MessageBody, 0.0)
-
         self.aws.counts["sqs:SendMessage"] += 1
+        receipt = f"receipt-{self.aws.counts['sqs:SendMessage']}"
+
+        def send() -> None:
+            self.aws.queue[receipt] = (MessageBody, 0.0)
+
         self.aws.store("SendMessage", send)
 
     def receive_message(self, VisibilityTimeout: float, **_queue: Any) -> dict[str, Any]:  # noqa: N803

@@ -135,8 +135,8 @@ def test_nothing_known_is_lost_and_one_clean_run_converges(
                 returned = record.status is DatabaseStatus.GONE
                 assert returned or record.first_seen == now[key].first_seen
         writers = world.writers()
-        for item, run_id in world.newest.items():
-            assert item not in writers or run_id <= writers[item]
+        for item, order in world.newest.items():
+            assert item not in writers or order <= writers[item]
         _assert_no_false_record(world, begun)
         _assert_nothing_in_flight_is_lost(world)
         for ended in world.ended:
@@ -168,14 +168,20 @@ def _assert_no_false_record(world: World, begun: datetime) -> None:
         assert True in world.had(instance, db_id, begun, seen)
 
 
+def _orders(world: World) -> dict[str, int]:
+    """Run -> its order."""
+    return {run.run_id: run.run_order for run in world.runs.recent_runs(1000)}
+
+
 def _assert_accounted_for(world: World, ended: Ended) -> None:
     """Each host that the run listed has a result of it, or a reason: stored, or kept."""
     run_id = ended.record.run_id
+    orders = _orders(world)
     reasons = {(one.account_id, one.instance_id) for one in world.runs.unscanned_hosts(run_id)}
     results = {
         (one.account_id, one.instance_id)
         for one in world.runs.host_records(world.settings.accounts)
-        if one.run_id >= (ended.resumed or run_id)
+        if one.run_order >= orders[ended.resumed or run_id]
     }
     kept = set()
     for entry in world.kept():
@@ -199,7 +205,12 @@ def _assert_nothing_in_flight_is_lost(world: World) -> None:
     of a run that was cancelled, and one so old that its hosts are asked again."""
     covered = {one.instance_id: one for one in world.runs.host_records(world.settings.accounts)}
     kept = world.kept()
-    looks = {(one.run_id, one.host.instance_id) for one in kept if isinstance(one, HostObservation)}
+    looks: dict[str, int] = {}
+    for one in kept:
+        if isinstance(one, HostObservation):
+            instance = one.host.instance_id
+            looks[instance] = max(one.coverage.run_order, looks.get(instance, 0))
+    orders = _orders(world)
     on_record = {
         (one.command_id, instance)
         for run_id in set(world.sent_by.values())
@@ -223,8 +234,8 @@ def _assert_nothing_in_flight_is_lost(world: World) -> None:
             assert (
                 answer.is_cancelled
                 or (command_id, instance) in on_record
-                or (run_id, instance) in looks
-                or (stored and stored.run_id >= run_id)
+                or looks.get(instance, 0) >= orders[run_id]
+                or (stored and stored.run_order >= orders[run_id])
             )
 
 

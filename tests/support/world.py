@@ -102,8 +102,8 @@ class World(SimulatedAws):
         self.ended: list[Ended] = []
         self.sent_by: dict[str, str] = {}
         """Command -> the run that sent it."""
-        self.newest: dict[tuple[str, str], str] = {}
-        """The newest run that is known to have written an item, by its keys."""
+        self.newest: dict[tuple[str, str], int] = {}
+        """The order of the newest run that is known to have written an item, by its keys."""
         self.recorded: set[str] = set()
         """Commands that were put on record, or kept for it: the process may have died before."""
         self._process: _Process | None = None
@@ -183,18 +183,18 @@ class World(SimulatedAws):
         return record
 
     def _note_newest(self) -> None:
-        for key, run_id in self.writers().items():
-            self.newest[key] = max(run_id, self.newest.get(key, ""))
+        for key, order in self.writers().items():
+            self.newest[key] = max(order, self.newest.get(key, 0))
 
-    def writers(self) -> dict[tuple[str, str], str]:
-        """The run that wrote each item which several runs write, by the item's keys."""
+    def writers(self) -> dict[tuple[str, str], int]:
+        """The order of the run that wrote each item that several write, by the item's keys."""
         results = self.table(self.settings.results_table).items
         runs = self.table(self.settings.runs_table).items
         shared = {
             name: items for name, items in runs.items() if name.startswith(("HOSTS", "SCOPE"))
         }
         return {
-            (partition, sort): item["run_id"]
+            (partition, sort): int(item["run_order"])
             for partition, items in (*results.items(), *shared.items())
             for sort, item in items.items()
         }
