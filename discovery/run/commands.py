@@ -344,7 +344,9 @@ class ScopeCommands:
             again: list[Host] = []
             unread = self._poll_command(command, again)
             self._results.store_unreached([*command.waiting.values(), *again])
-            if not unread:
+            # Another run's command, some of whose answers were not seen, stays for the next run.
+            is_ours = command.outstanding.run_id == self._context.run_id
+            if not unread and (is_ours or not command.waiting):
                 self._context.writer.clear_command(command.outstanding)
 
     def detach(self) -> None:

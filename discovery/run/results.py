@@ -129,7 +129,10 @@ class ScopeResults:
     ) -> None:
         host, databases = observation.host, observation.coverage.databases or 0
         if count and isinstance(outcome, Spooled):
-            self._count_failed(host, self._note_spooled(host, outcome))
+            failure = self._note_spooled(host, outcome)
+            # What is kept is another run's: its replay says nothing of this one.
+            self._not_scanned([self._failed_record(host, failure)], newest=False)
+            self._count_failed(host, failure)
             return
         if count and isinstance(outcome, HostChanges) and outcome.superseded:
             self._count_superseded(host)

@@ -222,6 +222,11 @@ def _assert_nothing_in_flight_is_lost(world: World) -> None:
         if isinstance(one, CommandInFlight)
         for instance in one.command.instance_ids
     }
+    # A newer run that saw that a command brought no answer asks with one of its own.
+    asked_again: dict[str, int] = {}
+    for command_id, instance in on_record:
+        order = orders.get(world.sent_by[command_id], 0)
+        asked_again[instance] = max(order, asked_again.get(instance, 0))
     for command_id, run_id in world.sent_by.items():
         run = world.runs.run(run_id)
         died = run_id not in {ended.record.run_id for ended in world.ended}
@@ -230,10 +235,13 @@ def _assert_nothing_in_flight_is_lost(world: World) -> None:
         for instance, answer in world.commands.get(command_id, {}).items():
             if world.clock.now() - answer.sent > _PATIENCE:
                 continue
+            if answer.seconds > world.settings.command_timeout:
+                continue  # it has none: the next run asks anew
             stored = covered.get(instance)
             assert (
                 answer.is_cancelled
                 or (command_id, instance) in on_record
+                or asked_again.get(instance, 0) > orders[run_id]
                 or looks.get(instance, 0) >= orders[run_id]
                 or (stored and stored.run_order >= orders[run_id])
             )
