@@ -4,7 +4,7 @@
     runner      the lease and the run's record       -> DiscoveryRun
     execution   all scopes side by side, a heartbeat
     scope       one scope: list, send, poll
-    commands    its commands: sent, polled, read     -> HostRows
+    commands    its commands: sent, polled, read     -> HostAnswer
     results     its results: stored and counted      -> HostObservation
     writer      to the tables, or to the spool while DynamoDB does not take it
     writes      what is written: compared with the inventory when it is applied

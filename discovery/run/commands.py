@@ -17,7 +17,7 @@ from discovery.inventory.report import parse_report
 from discovery.model import Coverage, Failure, Host, HostReport, OutstandingCommand, Scope
 from discovery.run.context import RunContext
 from discovery.run.events import BatchSent
-from discovery.run.results import HostReported, HostRows, ScopeResults
+from discovery.run.results import HostAnswer, HostReported, ScopeResults
 from discovery.run.writes import CommandInFlight
 
 _log = logging.getLogger(__name__)
@@ -47,7 +47,7 @@ class _Answers:
     """What a poll brought: results of this run; reports to an earlier one, of hosts that are `done`
     by that and of `others`; and the hosts to ask again."""
 
-    own: list[HostRows] = field(default_factory=list)
+    own: list[HostAnswer] = field(default_factory=list)
     done: list[HostReported] = field(default_factory=list)
     others: list[HostReported] = field(default_factory=list)
     ask_again: list[Host] = field(default_factory=list)
@@ -203,7 +203,7 @@ class ScopeCommands:
             middle = len(batch) // 2
             return [batch[:middle], batch[middle:]]
         failure = Failure(FailureKind.UNDELIVERABLE, str(error)[:_MAX_ERROR])
-        self._results.store(HostRows(host, failure) for host in refused)
+        self._results.store(HostAnswer(host, failure) for host in refused)
         left = [host for host in batch if host not in refused]
         return [left] if left else []
 
@@ -265,7 +265,7 @@ class ScopeCommands:
 
     def _give_up(self, command: _Command) -> None:
         failure = Failure(FailureKind.TIMED_OUT, f"no answer within {self._patience:.0f} s")
-        self._results.store(HostRows(host, failure) for host in command.waiting.values())
+        self._results.store(HostAnswer(host, failure) for host in command.waiting.values())
         command.waiting.clear()
 
     def _leave_in_flight(self, command: _Command) -> None:
@@ -305,7 +305,7 @@ class ScopeCommands:
             if invocation.seconds is not None and not invocation.failure:
                 self._context.poll_times.record_answer(invocation.seconds)
             seen_at = invocation.finished_at if command.is_adopted else None
-            answers.own.append(HostRows(host, self._read(invocation), seen_at))
+            answers.own.append(HostAnswer(host, self._read(invocation), seen_at))
             return
         target, host = host, host or command.bystanders.pop(invocation.instance_id, None)
         result = self._read(invocation) if host else None

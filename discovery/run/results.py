@@ -36,7 +36,7 @@ _MAX_ERROR = 500
 
 
 @dataclass(frozen=True, slots=True)
-class HostRows:
+class HostAnswer:
     """What one host answered to a command. `seen_at` is None for what it answered just now."""
 
     host: Host
@@ -90,9 +90,9 @@ class ScopeResults:
 
     # --- hosts with a result ---
 
-    def store(self, results: Iterable[HostRows]) -> None:
+    def store(self, results: Iterable[HostAnswer]) -> None:
         """Write the result of each host, or spool it. A cancelled host counts as not reached."""
-        answered: list[HostRows] = []
+        answered: list[HostAnswer] = []
         for answer in results:
             if _is_cancelled(answer.result):
                 self.store_unreached([answer.host])
@@ -151,7 +151,7 @@ class ScopeResults:
             )
         self._context.emit(HostCollected(host, observation.run_id, databases, is_done=count))
 
-    def _observation(self, answered: HostRows) -> HostObservation:
+    def _observation(self, answered: HostAnswer) -> HostObservation:
         host, result = answered.host, answered.result
         seen_at = answered.seen_at or self._context.clock.now()
         if isinstance(result, Failure):
@@ -160,7 +160,7 @@ class ScopeResults:
             coverage = self._scanned_record(host, result, seen_at)
         return HostObservation(host, result, seen_at, coverage)
 
-    def _count(self, answered: HostRows, outcome: HostChanges | Spooled) -> None:
+    def _count(self, answered: HostAnswer, outcome: HostChanges | Spooled) -> None:
         """Count a host that is done and tell of it."""
         host, result = answered.host, answered.result
         if isinstance(outcome, HostChanges) and outcome.superseded:
@@ -282,7 +282,7 @@ class ScopeResults:
         """No command could be sent: each host gets a failed record, and the scope the error."""
         self.note_error(error.kind, str(error))
         failure = Failure(error.kind, str(error)[:_MAX_ERROR])
-        self.store(HostRows(host, failure) for host in batch)
+        self.store(HostAnswer(host, failure) for host in batch)
 
     def _not_scanned(self, records: Sequence[HostRecord], *, newest: bool = True) -> None:
         for start in range(0, len(records), _HOSTS_A_WRITE):
