@@ -36,7 +36,7 @@ _MIX = (
     "/api/databases?engine=redis",
 )
 _ACCEPTED = (200, 503)
-_SESSION_SECONDS = 150
+_SESSION_SECONDS = 130
 """Streamlit keeps the session of a closed page for 120 s (server.disconnectedSessionTTL)."""
 
 
@@ -151,10 +151,12 @@ def main() -> None:
             url,
         ),
     ):
-        httpx.get(f"{url}/api/accounts", timeout=600, trust_env=False).raise_for_status()
+        while httpx.get(f"{url}/api/accounts", timeout=600, trust_env=False).status_code != 200:
+            time.sleep(1)  # the tables are being read for the first time
         asyncio.run(view(url, 5))
         rest, files = megabytes(server.pid), descriptors(server.pid)
         answers, seconds = asyncio.run(load(url, duration))
+        print(f"answers by status: {dict(answers)}; now the views", flush=True)  # noqa: T201
         time.sleep(15)  # idle connections are closed by then
         time.sleep(_SESSION_SECONDS)
         loaded, files_after = megabytes(server.pid), descriptors(server.pid)
